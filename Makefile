@@ -1,0 +1,178 @@
+# What there is to do with this project; `make help` lists it.
+#
+# Every target sets up what it needs, and does nothing twice: cargo and go know what is built, scripts/venv.sh knows
+# which environment is there.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# The steps are parallel inside; two at a time would only mix their output.
+.NOTPARALLEL:
+
+# The Python that .venv is made from: `make PYTHON=python3.12 run`.
+PYTHON ?= python3
+# Where `make install` puts things; DESTDIR goes before it.
+PREFIX ?= /usr/local
+
+export CGO_ENABLED := 1
+export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv
+
+CARGO_FLAGS := --release --locked
+CORE := target/release/libgophersnake.so
+HEADER := include/gophersnake.h
+VERSION = $(shell sed -n '/^\[package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
+
+# -count=1: go would reuse a result although the core, which it does not know, has changed.
+GO_TEST := go test -count=1 -timeout 10m
+PROGRAMS := ./examples/... $(addsuffix /...,$(wildcard ./go/cmd))
+STATICCHECK := go tool -modfile=tools/go.mod staticcheck
+DEV := .venv-dev/bin
+# Each folder is a place for sys.path, so each is checked by itself.
+PYTHON_FOLDERS := $(wildcard python examples/*/python) scripts
+
+c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h' | grep -vx $(HEADER))
+go-files = $(shell git ls-files -co --exclude-standard '*.go')
+shell-files = $(shell git ls-files -co --exclude-standard '*.sh') .ci/run
+
+##@ Use
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## find the outliers of a real series, plot them to build/outliers.png
+	@mkdir -p build
+	@bin/outliers -plot build/outliers.png examples/outliers/data/sunspots.csv
+
+.PHONY: build
+build: .venv core ## set up everything: .venv, the core, the Go programs (bin/)
+	@echo '== build programs (bin/)'
+	@go build -o bin/ $(PROGRAMS)
+
+.PHONY: install
+install: core ## library, header and pkg-config file to PREFIX (default /usr/local)
+	@install -d '$(DESTDIR)$(PREFIX)/lib/pkgconfig' '$(DESTDIR)$(PREFIX)/include'
+	@install -m 755 $(CORE) '$(DESTDIR)$(PREFIX)/lib/'
+	@install -m 644 $(HEADER) '$(DESTDIR)$(PREFIX)/include/'
+	@sed -e 's|@PREFIX@|$(abspath $(PREFIX))|' -e 's|@VERSION@|$(VERSION)|' gophersnake.pc.in \
+	  >'$(DESTDIR)$(PREFIX)/lib/pkgconfig/gophersnake.pc'
+	@echo '== installed gophersnake $(VERSION) to $(DESTDIR)$(PREFIX)'
+
+.PHONY: clean
+clean: ## remove what was built, the virtual environments included
+	@rm -rf bin build target .venv .venv-* .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Test
+
+.PHONY: test
+test: build test-rust test-c test-go ## test everything, with every CPython from 3.11 to 3.13 that is found
+	@scripts/test_pythons.sh .venv $(GO_TEST) ./...
+
+.PHONY: test-rust
+test-rust: tools
+	@echo '== test rust'
+	@cargo test --quiet $(CARGO_FLAGS)
+
+.PHONY: test-c
+test-c: .venv core
+	@echo '== test c'
+	@tests/c/run.sh
+
+.PHONY: test-go
+test-go: .venv core
+	@echo '== test go'
+	@go vet ./...
+	@$(GO_TEST) ./...
+
+.PHONY: check
+check: tools check-format check-lint check-docs check-leftovers test ## what CI checks: format, lints, documents, and the tests
+
+.PHONY: check-format
+check-format: .venv-dev
+	@echo '== check format'
+	@cargo fmt --check
+	@test -z "$$(gofmt -l $(go-files) | tee /dev/stderr)" || { echo 'make format mends these' >&2; exit 1; }
+	@$(DEV)/ruff format --quiet --check .
+	@$(if $(c-files),$(DEV)/clang-format --dry-run -Werror $(c-files))
+
+.PHONY: check-lint
+check-lint: .venv .venv-dev
+	@echo '== check rust (clippy)'
+	@cargo clippy --quiet $(CARGO_FLAGS) --all-targets --all-features -- -D warnings
+	@echo '== check go (vet, staticcheck)'
+	@go vet ./...
+	@$(STATICCHECK) ./...
+	@echo '== check python (ruff, mypy)'
+	@$(DEV)/ruff check --quiet .
+	@for folder in $(PYTHON_FOLDERS); do \
+	  MYPYPATH=$$folder $(DEV)/mypy --no-error-summary --python-executable .venv/bin/python $$folder; done
+	@echo '== check shell (shellcheck)'
+	@$(DEV)/shellcheck $(shell-files)
+
+# That the header is the one that cbindgen makes is checked by tests/header.rs.
+.PHONY: check-docs
+check-docs: .venv
+	@echo '== check documents'
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --release --locked --no-deps --document-private-items
+	@go -C tools run ./exported ../go
+	@.venv/bin/python -I scripts/docs.py
+
+.PHONY: check-leftovers
+check-leftovers:
+	@echo '== check leftovers'
+	@scripts/leftovers.sh
+
+.PHONY: refcount
+refcount: core ## the leak test with a debug CPython, which counts every reference
+	@command -v python3.11-dbg >/dev/null || \
+	  { echo 'missing: python3.11-dbg (apt-get install python3.11-dbg python3.11-venv)' >&2; exit 1; }
+	@scripts/venv.sh .venv-dbg python3.11-dbg requirements.txt
+	@GOPHERSNAKE_PYTHON=$(CURDIR)/.venv-dbg $(GO_TEST) ./go/python -run Leak -v
+
+.PHONY: bench
+bench: .venv core ## compare with C, print a table and write build/bench.json
+	@mkdir -p build
+	@cd bench && go run . -json ../build/bench.json
+
+##@ Develop
+
+.PHONY: format
+format: tools .venv-dev ## format Rust, Go, Python and C
+	@cargo fmt
+	@gofmt -w $(go-files)
+	@$(DEV)/ruff check --quiet --select I --fix . && $(DEV)/ruff format --quiet .
+	@$(if $(c-files),$(DEV)/clang-format -i $(c-files))
+
+.PHONY: header
+header: tools ## write include/gophersnake.h anew from src/
+	@echo '== write $(HEADER)'
+	@GOPHERSNAKE_WRITE_HEADER=1 cargo test --quiet $(CARGO_FLAGS) --test header >/dev/null
+
+.PHONY: lock
+lock: .venv-dev ## write the lock files of the Python requirements anew, with the newest versions
+	@for name in requirements requirements-dev; do \
+	  echo "== lock $$name.txt"; \
+	  $(DEV)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	    --custom-compile-command 'make lock' --output-file $$name.txt $$name.in; done
+
+# Everything that is built asks first whether the tools are there.
+.PHONY: tools
+tools:
+	@scripts/tools.sh '$(PYTHON)'
+
+.PHONY: core
+core: tools
+	@echo '== build core ($(CORE)$(if $(wildcard $(CORE)),,; about a minute the first time))'
+	@cargo build --quiet $(CARGO_FLAGS)
+
+# Phony although they name folders: scripts/venv.sh decides, by the Python and the lock file.
+.PHONY: .venv .venv-dev
+.venv: tools
+	@scripts/venv.sh .venv '$(PYTHON)' requirements.txt
+.venv-dev: tools
+	@scripts/venv.sh .venv-dev '$(PYTHON)' requirements-dev.txt

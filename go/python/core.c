@@ -1,0 +1,101 @@
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <dlfcn.h>
+
+// For each function of the header: where the core's is kept, and a forwarder by the header's own name.
+#define FORWARD(result, name, parameters, arguments)  \
+    static result(*core_##name) parameters;           \
+    result snake_##name parameters {                  \
+        return core_##name arguments;                 \
+    }
+
+FORWARD(void, error_free, (snake_error * error), (error))
+FORWARD(snake_error *, interpreter_start, (const snake_config *config), (config))
+FORWARD(snake_error *, interpreter_shutdown, (uint64_t timeout), (timeout))
+FORWARD(snake_error *, interpreter_stats, (snake_stats * stats), (stats))
+FORWARD(void, lease_notify, (int32_t descriptor), (descriptor))
+FORWARD(snake_error *, lease_returned_copy, (uint64_t * leases, size_t capacity, size_t *out_len),
+        (leases, capacity, out_len))
+FORWARD(void, object_free, (snake_object * object), (object))
+FORWARD(snake_error *, object_value, (const snake_object *object, snake_result *result), (object, result))
+FORWARD(snake_error *, function_load, (const uint8_t *name, size_t name_len, snake_function **function),
+        (name, name_len, function))
+FORWARD(void, function_free, (snake_function * function), (function))
+
+static snake_error *(*core_function_call)(const snake_function *, snake_call *, const uint8_t *, const void *,
+                                          const void *, const void *, const void *);
+
+snake_error *function_call(uintptr_t function, uintptr_t call, const uint8_t *bytes, const uint8_t *lend0,
+                           const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3) {
+    return core_function_call((const snake_function *)function, (snake_call *)call, bytes, lend0, lend1, lend2,
+                              lend3);
+}
+
+static const struct {
+    const char *name;
+    void *place;
+} functions[] = {
+    {"snake_error_free", &core_error_free},
+    {"snake_interpreter_start", &core_interpreter_start},
+    {"snake_interpreter_shutdown", &core_interpreter_shutdown},
+    {"snake_interpreter_stats", &core_interpreter_stats},
+    {"snake_lease_notify", &core_lease_notify},
+    {"snake_lease_returned_copy", &core_lease_returned_copy},
+    {"snake_object_free", &core_object_free},
+    {"snake_object_value", &core_object_value},
+    {"snake_function_load", &core_function_load},
+    {"snake_function_free", &core_function_free},
+    {"snake_function_call", &core_function_call},
+};
+
+// Opens a library. On failure returns NULL and sets *error to a copy of what the loader says.
+static void *open_library(const char *path, int flags, char **error) {
+    void *library = dlopen(path, flags);
+    if (library == NULL) {
+        const char *reason = dlerror();
+        *error = strdup(reason != NULL ? reason : "the loader gave no reason");
+    }
+    return library;
+}
+
+void *libpython_open(const char *path, uint32_t *version, char **error) {
+    void *library = open_library(path, RTLD_NOW | RTLD_LOCAL, error);
+    if (library != NULL) {
+        const unsigned long *hex = dlsym(library, "Py_Version");
+        *version = hex != NULL ? (uint32_t)(*hex >> 16) : 0;
+    }
+    return library;
+}
+
+bool libpython_publish(const char *path, char **error) {
+    return open_library(path, RTLD_NOW | RTLD_GLOBAL, error) != NULL;
+}
+
+void libpython_close(void *library) {
+    dlclose(library);
+}
+
+bool core_open(const char *path, uint32_t *version, char **error) {
+    void *library = open_library(path, RTLD_NOW | RTLD_LOCAL, error);
+    if (library == NULL) {
+        return false;
+    }
+    uint32_t (*abi_version)(void) = NULL;
+    *(void **)&abi_version = dlsym(library, "snake_abi_version");
+    *version = abi_version != NULL ? abi_version() : 0;
+    if (*version != SNAKE_ABI_VERSION) {
+        dlclose(library);
+        return false;
+    }
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        void *function = dlsym(library, functions[i].name);
+        if (function == NULL) {
+            *error = strdup(functions[i].name);
+            dlclose(library);
+            return false;
+        }
+        memcpy(functions[i].place, &function, sizeof function);
+    }
+    return true;
+}

@@ -1,0 +1,37 @@
+// The core as Go reaches it: gophersnake.h, whose functions are forwarded to the library that core_open loads.
+#ifndef GOPHERSNAKE_CORE_H
+#define GOPHERSNAKE_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Hidden, so that the core's own functions of the same names are never bound to the forwarders.
+#pragma GCC visibility push(hidden)
+
+#include "gophersnake.h"
+
+// Opens a libpython to look at it: nothing is bound to it yet. Sets *version to major << 8 | minor, or to 0 if it is
+// older than 3.11 or no libpython at all. On failure returns NULL and sets *error, which the caller frees.
+void *libpython_open(const char *path, uint32_t *version, char **error);
+
+// Gives the symbols of a libpython to the whole process: the core and extension modules need them.
+bool libpython_publish(const char *path, char **error);
+
+// Closes a libpython that was opened or published.
+void libpython_close(void *library);
+
+// Opens the core and binds the functions of gophersnake.h to it. On failure returns false, and sets *version if the
+// library has another ABI version than the header, else *error, which the caller frees.
+bool core_open(const char *path, uint32_t *version, char **error);
+
+// snake_function_call with addresses in place of pointers to structs, and bytes in place of void. This spares cgo's check of
+// each pointer (see ARCHITECTURE.md): the function and the call lie in C memory, and lent memory holds no pointers.
+snake_error *function_call(uintptr_t function, uintptr_t call, const uint8_t *bytes, const uint8_t *lend0,
+                           const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,194 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+)
+
+// Errors of this package that are no exceptions. The errors of [Start] stand with [ErrNoPython].
+var (
+	// ErrClosed: the function, the object or the interpreter was closed.
+	ErrClosed = errors.New("python: closed")
+	// ErrRetained: Python kept lent memory although [Config].ForbidRetaining is set. The memory stays pinned until Python lets go of it.
+	ErrRetained = errors.New("python: lent memory was retained")
+	// ErrTimeout: [Interpreter.Shutdown] gave up waiting for Python's threads and exit handlers.
+	ErrTimeout = errors.New("python: timed out")
+	// ErrLimit: a bound of depth or size was passed.
+	ErrLimit = errors.New("python: limit passed")
+	// ErrInternal: a bug of gophersnake. The message says where.
+	ErrInternal = errors.New("python: internal error")
+)
+
+// Error is a Python exception. It holds no reference to Python.
+//
+// errors.Is(err, python.ValueError) tells its class, base classes included; Unwrap returns its __cause__. All texts are valid UTF-8 of
+// bounded length; what has no UTF-8 form, such as lone surrogates, is escaped with backslashes.
+type Error struct {
+	// Type is the name of the class: "ValueError", "module.Class".
+	Type string
+	// Message is what str() says of the exception.
+	Message string
+	// Traceback is what Python prints of an uncaught exception, causes and contexts included. A cause has none of its own.
+	Traceback string
+	// Frames are the places of the traceback, outermost first.
+	Frames []Frame
+	// Notes are what add_note has added.
+	Notes []string
+
+	bases []string
+	cause error
+}
+
+// Frame is a place in a traceback.
+type Frame struct {
+	File     string
+	Function string
+	Line     int // from 1; 0 if Python does not know it
+}
+
+// Error returns the class and the message, and the place where the exception was raised.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Type)
+	if e.Message != "" {
+		b.WriteString(": ")
+		b.WriteString(e.Message)
+	}
+	if len(e.Frames) > 0 {
+		last := e.Frames[len(e.Frames)-1]
+		fmt.Fprintf(&b, " (%s:%d in %s)", last.File, last.Line, last.Function)
+	}
+	return b.String()
+}
+
+// Is tells whether the exception is an instance of a class, for errors.Is.
+func (e *Error) Is(target error) bool {
+	class, ok := target.(Class)
+	if !ok {
+		return false
+	}
+	for _, base := range e.bases {
+		if base == string(class) {
+			return true
+		}
+	}
+	return false
+}
+
+// Unwrap returns the __cause__ of the exception, an *Error, or nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Class is an exception class by its full name, for errors.Is: Class("package.module.Class"). The classes of Python's
+// own that programs ask for most are variables of this package.
+type Class string
+
+// Error makes a class a target for errors.Is.
+func (c Class) Error() string { return "python: " + string(c) }
+
+// Classes of Python's own exceptions.
+const (
+	BaseException       = Class("builtins.BaseException")
+	Exception           = Class("builtins.Exception")
+	ArithmeticError     = Class("builtins.ArithmeticError")
+	AssertionError      = Class("builtins.AssertionError")
+	AttributeError      = Class("builtins.AttributeError")
+	FileNotFoundError   = Class("builtins.FileNotFoundError")
+	ImportError         = Class("builtins.ImportError")
+	IndexError          = Class("builtins.IndexError")
+	KeyError            = Class("builtins.KeyError")
+	KeyboardInterrupt   = Class("builtins.KeyboardInterrupt")
+	LookupError         = Class("builtins.LookupError")
+	MemoryError         = Class("builtins.MemoryError")
+	ModuleNotFoundError = Class("builtins.ModuleNotFoundError")
+	NameError           = Class("builtins.NameError")
+	NotImplementedError = Class("builtins.NotImplementedError")
+	OSError             = Class("builtins.OSError")
+	OverflowError       = Class("builtins.OverflowError")
+	PermissionError     = Class("builtins.PermissionError")
+	RecursionError      = Class("builtins.RecursionError")
+	RuntimeError        = Class("builtins.RuntimeError")
+	StopIteration       = Class("builtins.StopIteration")
+	SyntaxError         = Class("builtins.SyntaxError")
+	SystemExit          = Class("builtins.SystemExit")
+	TimeoutError        = Class("builtins.TimeoutError")
+	TypeError           = Class("builtins.TypeError")
+	UnicodeError        = Class("builtins.UnicodeError")
+	ValueError          = Class("builtins.ValueError")
+	ZeroDivisionError   = Class("builtins.ZeroDivisionError")
+)
+
+// takeError turns an error of the core into one of Go, and ends it. NULL is nil.
+func takeError(e *C.snake_error) error {
+	if e == nil {
+		return nil
+	}
+	defer C.snake_error_free(e)
+	if e.code == C.SNAKE_ERROR_CODE_PYTHON {
+		return copyException(e)
+	}
+	sentinel := map[C.uint32_t]error{
+		C.SNAKE_ERROR_CODE_NOT_STARTED: ErrClosed,
+		C.SNAKE_ERROR_CODE_START:       ErrStart,
+		C.SNAKE_ERROR_CODE_ENVIRONMENT: ErrWrongLibrary,
+		C.SNAKE_ERROR_CODE_NUMPY:       ErrNoNumPy,
+		C.SNAKE_ERROR_CODE_CLOSED:      ErrClosed,
+		C.SNAKE_ERROR_CODE_LIMIT:       ErrLimit,
+		C.SNAKE_ERROR_CODE_TIMEOUT:     ErrTimeout,
+	}[e.code]
+	if sentinel == nil {
+		// A panic, or a call that this package must not make.
+		sentinel = ErrInternal
+	}
+	message := copyText(e.message)
+	if e.cause != nil {
+		return fmt.Errorf("%w: %s\n%w", sentinel, message, copyException(e.cause))
+	}
+	return fmt.Errorf("%w: %s", sentinel, message)
+}
+
+func copyException(e *C.snake_error) *Error {
+	exception := &Error{
+		Type:      copyText(e.type_name),
+		Message:   copyText(e.message),
+		Traceback: copyText(e.traceback),
+		Notes:     copyTexts(e.notes, e.notes_len),
+		bases:     copyTexts(e.bases, e.bases_len),
+	}
+	for _, frame := range unsafe.Slice(e.frames, e.frames_len) {
+		exception.Frames = append(exception.Frames, Frame{copyText(frame.file), copyText(frame.function), int(frame.line)})
+	}
+	if e.cause != nil {
+		exception.cause = copyException(e.cause)
+	}
+	return exception
+}
+
+func copyTexts(first *C.snake_text, count C.uint32_t) []string {
+	if count == 0 {
+		return nil
+	}
+	texts := make([]string, 0, count)
+	for _, text := range unsafe.Slice(first, count) {
+		texts = append(texts, copyText(text))
+	}
+	return texts
+}
+
+func copyText(text C.snake_text) string {
+	return strings.Clone(unsafe.String((*byte)(text.ptr), text.len))
+}
+
+// contextError returns why a context has ended: its error, and its cause if it has one of its own.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(cause, err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}

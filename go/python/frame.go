@@ -1,0 +1,160 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// frame is the memory that a call describes its arguments and its result in. Each slot of the gate has one, which is
+// used again and again. What the core follows pointers to lies in C memory, so that cgo has nothing to check or pin.
+type frame struct {
+	call   *C.snake_call
+	values []C.snake_value // in C memory; its capacity is what call.values has room for
+	leases []C.uint64_t    // likewise
+
+	bytes []byte    // the texts and bytes of the arguments
+	lends []memory  // the lent memory, in the order of the arguments
+	used  []*handle // objects among the arguments, held open for the time of the call
+	pins  runtime.Pinner
+	more  []unsafe.Pointer // the lent memory from the fifth on, pinned
+}
+
+// memory is a part of Go's memory that is lent.
+type memory struct {
+	pointer unsafe.Pointer
+	bytes   uintptr
+}
+
+const (
+	directLends = 4       // how many pointers the C function takes as arguments
+	scratchSize = 8 << 10 // results up to this many bytes come back without a second crossing
+	keptValues  = 1 << 12 // a frame that has grown beyond this is cut back after the call
+	keptBytes   = 1 << 16
+)
+
+func newFrame() *frame {
+	call := (*C.snake_call)(C.calloc(1, C.sizeof_snake_call))
+	call.result.scratch = C.malloc(scratchSize)
+	call.result.scratch_len = scratchSize
+	f := &frame{call: call}
+	f.values = grow(f.values, 16)
+	f.leases = grow(f.leases, directLends)
+	return f
+}
+
+// grow moves a slice in C memory to room for at least double.
+func grow[T any](s []T, atLeast int) []T {
+	var element T
+	room := max(2*cap(s), atLeast)
+	pointer := C.realloc(unsafe.Pointer(unsafe.SliceData(s)), C.size_t(room)*C.size_t(unsafe.Sizeof(element)))
+	return unsafe.Slice((*T)(pointer), room)[:len(s)]
+}
+
+// add describes one value of an argument, or the head of a container.
+func (f *frame) add(kind, dtype uint32, bits, length uint64) {
+	if len(f.values) == cap(f.values) {
+		f.values = grow(f.values, 0)
+	}
+	f.values = append(f.values, C.snake_value{kind: C.uint32_t(kind), dtype: C.uint32_t(dtype), bits: C.uint64_t(bits), len: C.uint64_t(length)})
+}
+
+// lend describes an array over Go's memory.
+func (f *frame) lend(m Lent) {
+	var writable uint64
+	if m.writable {
+		writable = 1
+	}
+	f.add(C.SNAKE_KIND_ARRAY, uint32(m.dtype), writable, uint64(m.length))
+	f.lends = append(f.lends, memory{m.pointer, uintptr(m.length) * m.dtype.size()})
+	if len(f.leases) == cap(f.leases) {
+		f.leases = grow(f.leases, 0)
+	}
+	f.leases = f.leases[:len(f.lends)]
+	if len(f.lends) > directLends {
+		if m.pointer != nil {
+			f.pins.Pin(m.pointer)
+		}
+		f.more = append(f.more, m.pointer)
+	}
+}
+
+// invoke calls a function with the arguments that were added, and leaves the result in the frame.
+func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, forbidRetaining bool) error {
+	c := f.call
+	c.values = unsafe.SliceData(f.values)
+	c.values_len = C.size_t(len(f.values))
+	c.args, c.kwargs = C.uint32_t(args), C.uint32_t(kwargs) //nolint:gosec // bounded by the length of an argument list
+	c.bytes_len = C.size_t(len(f.bytes))
+	c.leases = unsafe.SliceData(f.leases)
+	c.leases_len = C.size_t(len(f.leases))
+	c.want = C.uint32_t(want)
+	c.lends, c.lends_len = nil, 0
+	if len(f.more) > 0 {
+		// C memory may hold these pointers, because what they point to is pinned, the list itself included.
+		f.pins.Pin(&f.more[0])
+		c.lends, c.lends_len = &f.more[0], C.size_t(len(f.more))
+	}
+	var direct [directLends]*C.uint8_t
+	for i := range min(len(f.lends), directLends) {
+		direct[i] = (*C.uint8_t)(f.lends[i].pointer)
+	}
+	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))),
+		(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
+	if c.retained > 0 {
+		f.holdLeases()
+		if forbidRetaining {
+			C.snake_error_free(failure)
+			f.releaseResult()
+			return ErrRetained
+		}
+	}
+	if failure != nil {
+		return takeError(failure)
+	}
+	return nil
+}
+
+// holdLeases pins what Python kept. Its arguments keep the memory alive until then.
+func (f *frame) holdLeases() {
+	for i, lent := range f.lends {
+		if id := f.leases[i]; id != 0 {
+			leases.hold(uint64(id), lent.pointer, lent.bytes)
+		}
+	}
+}
+
+// releaseResult gives back what keeps the data of the result alive.
+func (f *frame) releaseResult() {
+	if owner := f.call.result.owner; owner != nil {
+		freeObject(unsafe.Pointer(owner))
+		f.call.result.owner = nil
+	}
+}
+
+// reset forgets a call.
+func (f *frame) reset() {
+	if cap(f.values) > keptValues {
+		C.free(unsafe.Pointer(unsafe.SliceData(f.values)))
+		f.values = grow[C.snake_value](nil, 16)
+	}
+	if cap(f.bytes) > keptBytes {
+		f.bytes = nil
+	}
+	f.values, f.bytes, f.leases = f.values[:0], f.bytes[:0], f.leases[:0]
+	clear(f.lends)
+	f.lends = f.lends[:0]
+	if len(f.more) > 0 {
+		f.pins.Unpin()
+		f.more = nil
+	}
+	if len(f.used) > 0 {
+		for _, h := range f.used {
+			h.leave()
+		}
+		clear(f.used)
+		f.used = f.used[:0]
+	}
+}

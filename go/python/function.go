@@ -1,0 +1,96 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"unsafe"
+)
+
+// Function is a Python callable. Any goroutine may call it, several at a time.
+type Function struct {
+	handle  handle
+	in      *Interpreter
+	name    string
+	cleanup runtime.Cleanup
+}
+
+// Func resolves "module:qualified.name" to a callable, importing the module if need be.
+// An exception of the import, a missing attribute and a value that cannot be called are an [*Error].
+func (in *Interpreter) Func(name string) (*Function, error) {
+	frame, slot, err := in.enter(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("python: %s: %w", name, err)
+	}
+	defer in.leave(frame, slot)
+	var pointer *C.snake_function
+	bytes := unsafe.StringData(name)
+	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), &pointer)); err != nil {
+		return nil, fmt.Errorf("python: %s: %w", name, err)
+	}
+	f := &Function{in: in, name: name}
+	f.handle.pointer, f.handle.free = unsafe.Pointer(pointer), freeFunction
+	return f, nil
+}
+
+func freeFunction(pointer unsafe.Pointer) { C.snake_function_free((*C.snake_function)(pointer)) }
+
+// String returns the name that the function was resolved from.
+func (f *Function) String() string { return f.name }
+
+// Close gives the function back; later calls give [ErrClosed]. It may be called more than once, and while calls run:
+// they end first. It never waits.
+func (f *Function) Close() error {
+	f.handle.close()
+	return nil
+}
+
+// Call calls the function and returns its result as an [Object].
+//
+// Arguments are converted as [KW], [Lend] and [LendMut] say: nil, bool, numbers, string, []byte, []string, []any, objects, and numeric
+// slices, which Python sees as read-only arrays over the same memory, without a copy. The last argument may be [KW].
+//
+// The call waits for its turn ([Config].MaxConcurrent) until the context ends. Every exception is an [*Error].
+func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) {
+	var object *Object
+	err := f.run(ctx, C.SNAKE_WANT_OBJECT, func(frame *frame) (int, int, error) {
+		return frame.addArguments(arguments)
+	}, func(r *C.snake_result) error {
+		object = newObject(f.in, unsafe.Pointer(r.owner))
+		r.owner = nil
+		return nil
+	})
+	return object, err
+}
+
+// run makes one call: `add` describes its arguments, `use` takes its result.
+func (f *Function) run(ctx context.Context, want uint32, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
+	frame, slot, err := f.in.enter(ctx)
+	if err != nil {
+		return f.failed(err)
+	}
+	defer f.in.leave(frame, slot)
+	pointer, ok := f.handle.enter()
+	if !ok {
+		return f.failed(ErrClosed)
+	}
+	defer f.handle.leave()
+	args, kwargs, err := add(frame)
+	if err != nil {
+		return f.failed(err)
+	}
+	if err := frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining); err != nil {
+		return f.failed(err)
+	}
+	defer frame.releaseResult()
+	if err := use(&frame.call.result); err != nil {
+		return f.failed(fmt.Errorf("result: %w", err))
+	}
+	return nil
+}
+
+// failed names the function in an error.
+func (f *Function) failed(err error) error { return fmt.Errorf("python: %s: %w", f.name, err) }

@@ -1,0 +1,154 @@
+package python
+
+import (
+	"container/list"
+	"context"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// gate lets a bounded number of calls into Python at a time. Each has a slot; the others wait as goroutines, in the
+// order in which they came, and not inside cgo, where each would take an OS thread.
+type gate struct {
+	slots   int
+	free    []atomic.Uint64 // a bit for each free slot
+	waiting atomic.Int64    // what a slot that comes back has to be offered to: queued goroutines, and a shutdown
+	closed  atomic.Bool
+
+	mu        sync.Mutex
+	queue     list.List // of chan int, each with room for a slot, or -1 if the gate is closed
+	collected int       // slots that a closed gate has taken out of use
+	idle      chan struct{}
+}
+
+func newGate(slots int) *gate {
+	g := &gate{slots: slots, free: make([]atomic.Uint64, (slots+63)/64), idle: make(chan struct{})}
+	for slot := range slots {
+		g.free[slot/64].Or(1 << (slot % 64))
+	}
+	return g
+}
+
+// enter returns a slot, waiting for one until the context ends. The caller gives it back to [gate.leave].
+func (g *gate) enter(ctx context.Context) (int, error) {
+	if ctx.Err() != nil {
+		return 0, contextError(ctx)
+	}
+	if g.closed.Load() {
+		return 0, ErrClosed
+	}
+	if slot, ok := g.take(); ok {
+		return slot, nil
+	}
+	return g.wait(ctx)
+}
+
+// take takes a free slot, if there is one.
+func (g *gate) take() (int, bool) {
+	for i := range g.free {
+		for free := g.free[i].Load(); free != 0; free = g.free[i].Load() {
+			bit := bits.TrailingZeros64(free)
+			if g.free[i].CompareAndSwap(free, free&^(1<<bit)) {
+				return i*64 + bit, true
+			}
+		}
+	}
+	return 0, false
+}
+
+func (g *gate) wait(ctx context.Context) (int, error) {
+	turn := make(chan int, 1)
+	g.mu.Lock()
+	if g.closed.Load() {
+		g.mu.Unlock()
+		return 0, ErrClosed
+	}
+	place := g.queue.PushBack(turn)
+	g.waiting.Add(1)
+	// A slot that came back before `waiting` was raised was offered to nobody.
+	g.offer()
+	g.mu.Unlock()
+	slot := -1
+	select {
+	case slot = <-turn:
+		if slot < 0 {
+			return 0, ErrClosed
+		}
+		return slot, nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case slot = <-turn: // it came while the context ended
+		if slot >= 0 {
+			g.free[slot/64].Or(1 << (slot % 64))
+			g.offer()
+		}
+	default:
+		g.queue.Remove(place)
+		g.waiting.Add(-1)
+	}
+	return 0, contextError(ctx)
+}
+
+// leave gives a slot back.
+func (g *gate) leave(slot int) {
+	g.free[slot/64].Or(1 << (slot % 64))
+	if g.waiting.Load() == 0 {
+		return
+	}
+	g.mu.Lock()
+	g.offer()
+	g.mu.Unlock()
+}
+
+// offer hands free slots to those who wait, first come first served. The caller holds the lock.
+func (g *gate) offer() {
+	for g.closed.Load() || g.queue.Len() > 0 {
+		slot, ok := g.take()
+		if !ok {
+			return
+		}
+		if g.closed.Load() {
+			if g.collected++; g.collected == g.slots {
+				close(g.idle)
+			}
+			continue
+		}
+		g.waiting.Add(-1)
+		g.queue.Remove(g.queue.Front()).(chan int) <- slot
+	}
+}
+
+// close turns away whoever waits or comes later. The channel that it returns is closed when all slots have come back.
+func (g *gate) close() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed.Swap(true) {
+		g.waiting.Add(1)
+		for g.queue.Len() > 0 {
+			g.waiting.Add(-1)
+			g.queue.Remove(g.queue.Front()).(chan int) <- -1
+		}
+		g.offer()
+	}
+	return g.idle
+}
+
+// running returns how many slots are taken.
+func (g *gate) running() int {
+	taken := g.slots
+	for i := range g.free {
+		taken -= bits.OnesCount64(g.free[i].Load())
+	}
+	return taken
+}
+
+// queued returns how many goroutines wait.
+func (g *gate) queued() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.queue.Len()
+}

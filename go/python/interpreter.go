@@ -1,0 +1,206 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// Config says how to start Python. The zero value is a good one.
+type Config struct {
+	// Python is the environment: the folder of a virtual environment, an executable, or the name of one on PATH. If it
+	// is empty, the first of these decides: GOPHERSNAKE_PYTHON, VIRTUAL_ENV, python3 on PATH.
+	Python string
+	// Path lists folders to put in front of sys.path. Relative ones are relative to the working directory of Start.
+	Path []string
+	// Core is the file of the core, libgophersnake.so. If it is empty, the first of these decides: GOPHERSNAKE_CORE,
+	// the copy embedded by the build tag gophersnake_embed, the folder of the executable, the build output of this module, /usr/local/lib, /usr/lib.
+	Core string
+	// MaxConcurrent bounds how many calls are in Python at a time; others wait. 0 means GOMAXPROCS at the start.
+	MaxConcurrent int
+	// ForbidRetaining makes a call fail with [ErrRetained] if Python keeps lent memory.
+	ForbidRetaining bool
+}
+
+// Interpreter is the Python of this process. Any goroutine may use it.
+type Interpreter struct {
+	config Config
+	env    *environment
+	gate   *gate
+	frames []*frame // one for each slot of the gate, made when it is first taken
+	none   *Object
+}
+
+// started is the interpreter of this process.
+var started struct {
+	mu          sync.Mutex
+	interpreter *Interpreter
+}
+
+// Start starts Python in this process. CPython runs once in a process: another Start with an equal configuration returns the same
+// [Interpreter], one with a different configuration is an error.
+//
+// Python starts isolated: PYTHON* variables, the working directory and user site-packages have no effect. It changes no signal
+// handler and never ends the process. Errors wrap one of [ErrNoPython] and its neighbours and say what mends them.
+// After an error, Start may be called again with a better configuration. The exceptions are an error that wraps [ErrStart],
+// and another Python version once libpython and core are loaded: the message says so.
+func Start(config Config) (*Interpreter, error) {
+	config, err := config.normal()
+	if err != nil {
+		return nil, err
+	}
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	if in := started.interpreter; in != nil {
+		if !reflect.DeepEqual(in.config, config) {
+			return nil, fmt.Errorf("python: already started with another configuration: have %+v, want %+v", in.config, config)
+		}
+		return in, nil
+	}
+	env, err := findEnvironment(config.Python)
+	if err != nil {
+		return nil, err
+	}
+	if err := load(env, config.Core); err != nil {
+		return nil, err
+	}
+	if err := startCore(env, config.Path); err != nil {
+		return nil, err
+	}
+	in := &Interpreter{config: config, env: env, gate: newGate(config.MaxConcurrent), frames: make([]*frame, config.MaxConcurrent)}
+	in.none = &Object{in: in}
+	started.interpreter = in
+	return in, nil
+}
+
+// normal fills in defaults and checks the fields.
+func (c Config) normal() (Config, error) {
+	if c.MaxConcurrent < 0 {
+		return c, fmt.Errorf("python: Config.MaxConcurrent: want 0 or more, got %d", c.MaxConcurrent)
+	}
+	if c.MaxConcurrent == 0 {
+		c.MaxConcurrent = runtime.GOMAXPROCS(0)
+	}
+	var path []string
+	for i, folder := range c.Path {
+		absolute, err := filepath.Abs(folder)
+		if err != nil {
+			return c, fmt.Errorf("python: Config.Path[%d]: %w", i, err)
+		}
+		if _, err := os.Stat(absolute); err != nil {
+			return c, fmt.Errorf("python: Config.Path[%d]: %w", i, err)
+		}
+		path = append(path, absolute)
+	}
+	c.Path = path
+	return c, nil
+}
+
+// startCore hands the environment to the core, which starts CPython.
+func startCore(env *environment, path []string) error {
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	text := func(s string) C.snake_text {
+		bytes := unsafe.StringData(s)
+		if bytes != nil {
+			pins.Pin(bytes)
+		}
+		return C.snake_text{ptr: (*C.uint8_t)(bytes), len: C.size_t(len(s))}
+	}
+	folders := make([]C.snake_text, 0, len(path))
+	for _, folder := range path {
+		folders = append(folders, text(folder))
+	}
+	config := &C.snake_config{executable: text(env.executable), version: C.uint32_t(env.abiVersion())}
+	if len(folders) > 0 {
+		pins.Pin(&folders[0])
+		config.path, config.path_len = &folders[0], C.uint32_t(len(folders)) //nolint:gosec // a path is short
+	}
+	return takeError(C.snake_interpreter_start(config))
+}
+
+// enter takes a slot and its frame, for the time until [Interpreter.leave].
+func (in *Interpreter) enter(ctx context.Context) (*frame, int, error) {
+	slot, err := in.gate.enter(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	// Nobody else reads or writes this element while the slot is taken.
+	f := in.frames[slot]
+	if f == nil {
+		f = newFrame()
+		in.frames[slot] = f
+	}
+	return f, slot, nil
+}
+
+func (in *Interpreter) leave(f *frame, slot int) {
+	f.reset()
+	in.gate.leave(slot)
+}
+
+// Executable returns the path of the environment's python, which is sys.executable.
+func (in *Interpreter) Executable() string { return in.env.executable }
+
+// Stats is what an [Interpreter] counts.
+type Stats struct {
+	// Running calls are in Python; Waiting ones wait for their turn.
+	Running, Waiting int
+	// Objects counts references to Python objects that Go owns, functions included.
+	Objects int
+	// Retained counts lent arrays that Python still reaches although their call has returned; RetainedBytes is their size, RetainedTotal how many there
+	// have been since the start.
+	Retained      int
+	RetainedBytes int
+	RetainedTotal int
+	// Threads counts OS threads that have a Python thread state.
+	Threads int
+}
+
+// Stats returns the counters. It never waits for Python.
+func (in *Interpreter) Stats() Stats {
+	var counts C.snake_stats
+	if err := takeError(C.snake_interpreter_stats(&counts)); err != nil {
+		panic(err) // the pointer is valid, so that nothing can fail
+	}
+	held, bytes, total := leases.count()
+	return Stats{
+		Running:       in.gate.running(),
+		Waiting:       in.gate.queued(),
+		Objects:       int(counts.objects), //nolint:gosec // counters of this process
+		Retained:      held,
+		RetainedBytes: int(bytes),          //nolint:gosec // a size in memory
+		RetainedTotal: int(total),          //nolint:gosec // a counter of this process
+		Threads:       int(counts.threads), //nolint:gosec // a counter of this process
+	}
+}
+
+// Shutdown ends the use of Python: later calls and those that wait get [ErrClosed]; running ones end first. Then it does what
+// Python does at the end of a program: it joins threads that are not daemons, runs atexit handlers and flushes output.
+//
+// If the context ends earlier, Shutdown returns its error and the rest goes on in the background. It may be called again, to wait again. CPython is not finalised and
+// cannot be started anew in this process.
+func (in *Interpreter) Shutdown(ctx context.Context) error {
+	select {
+	case <-in.gate.close():
+	case <-ctx.Done():
+		return fmt.Errorf("python: calls are still running: %w", contextError(ctx))
+	}
+	done := make(chan error, 1)
+	go func() { done <- takeError(C.snake_interpreter_shutdown(C.uint64_t(math.MaxInt64))) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("python: threads or exit handlers of Python are still running: %w", contextError(ctx))
+	}
+}

@@ -1,0 +1,88 @@
+"""Describes exceptions as plain data: bounded, valid UTF-8, without references to frames.
+
+Whatever the exception does (a ``__str__`` that raises, lone surrogates, a message of a gigabyte, notes that are no
+strings, a chain of causes that never ends), the description comes out.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TypeAlias
+
+MAX_MESSAGE = 16 * 1024
+MAX_TRACEBACK = 128 * 1024
+MAX_NAME = 1024
+MAX_FRAMES = 128
+MAX_NOTES = 64
+MAX_CAUSES = 16
+
+Frame: TypeAlias = tuple[str, str, int]
+Description: TypeAlias = tuple[str, str, str, list[str], list[Frame], list[str], "Description | None"]
+
+
+def describe(exception: BaseException) -> Description:
+    """Describe an exception.
+
+    Returns:
+        class name, message, traceback, names of the class and its bases, frames (file, function, line; outermost
+        first), notes, and the description of ``__cause__`` or None.
+    """
+    return _describe(exception, 0)
+
+
+def _describe(exception: BaseException, depth: int) -> Description:
+    cause = exception.__cause__
+    cls = type(exception)
+    return (
+        _class_name(cls).removeprefix("builtins."),
+        _message(exception),
+        _traceback(exception) if depth == 0 else "",
+        [_class_name(base) for base in cls.__mro__],
+        _frames(exception),
+        _notes(exception),
+        None if cause is None or depth >= MAX_CAUSES else _describe(cause, depth + 1),
+    )
+
+
+def _class_name(cls: type) -> str:
+    return _clean(f"{cls.__module__}.{cls.__qualname__}", MAX_NAME)
+
+
+def _message(exception: BaseException) -> str:
+    try:
+        return _clean(str(exception), MAX_MESSAGE)
+    except BaseException as failure:  # a hostile __str__ may raise anything, SystemExit too
+        return f"<no message: __str__ raised {_class_name(type(failure)).removeprefix('builtins.')}>"
+
+
+def _traceback(exception: BaseException) -> str:
+    try:
+        lines = traceback.TracebackException.from_exception(exception, limit=MAX_FRAMES, max_group_width=15)
+        return _clean("".join(lines.format()), MAX_TRACEBACK)
+    except BaseException as failure:
+        return f"<no traceback: {_class_name(type(failure))} while formatting it>\n"
+
+
+def _frames(exception: BaseException) -> list[Frame]:
+    frames: list[Frame] = []
+    link = exception.__traceback__
+    while link is not None and len(frames) < MAX_FRAMES:
+        code = link.tb_frame.f_code
+        name = getattr(code, "co_qualname", code.co_name)
+        frames.append((_clean(code.co_filename, MAX_NAME), _clean(name, MAX_NAME), link.tb_lineno or 0))
+        link = link.tb_next
+    return frames
+
+
+def _notes(exception: BaseException) -> list[str]:
+    notes = getattr(exception, "__notes__", None)
+    if not isinstance(notes, list | tuple):
+        return []
+    return [_clean(note, MAX_MESSAGE) for note in notes[:MAX_NOTES] if isinstance(note, str)]
+
+
+def _clean(text: str, limit: int) -> str:
+    """Text that has a UTF-8 form and at most ``limit`` characters."""
+    if len(text) > limit:
+        text = f"{text[:limit]}... ({len(text) - limit} more characters)"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,255 @@
+//! Errors as data.
+//!
+//! An exception is described while its thread is attached and dropped at once: a traceback keeps frames, and frames keep
+//! lent arrays. What the host gets is text that has no ties to Python.
+#![expect(unsafe_code, reason = "hands out boxes as raw pointers and takes them back")]
+
+use std::ptr::{null, null_mut};
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::boundary::Text;
+use crate::interpreter;
+
+/// What kind of failure a `snake_error` reports.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// A Python exception: `type_name`, `message`, `traceback` and the rest describe it.
+    Python = 1,
+    /// A panic inside the library: a bug of gophersnake. The message says where.
+    Panic = 2,
+    /// The host broke the contract of this header.
+    Argument = 3,
+    /// No interpreter runs: `snake_interpreter_start` was not called or failed.
+    NotStarted = 4,
+    /// CPython refused to start.
+    Start = 5,
+    /// The libpython of this process is not the one of the environment.
+    Environment = 6,
+    /// NumPy cannot be imported.
+    Numpy = 7,
+    /// The interpreter was shut down.
+    Closed = 8,
+    /// A bound of depth or size was passed.
+    Limit = 9,
+    /// Something did not end in the time that it was given; it goes on.
+    Timeout = 10,
+}
+
+/// One frame of a traceback.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// The file, as Python knows it.
+    pub file: Text,
+    /// The function.
+    pub function: Text,
+    /// The line, from 1; 0 if unknown.
+    pub line: u32,
+}
+
+/// A failure. Its owner reads it from any thread, changes nothing and ends it with `snake_error_free`.
+///
+/// Every text is valid UTF-8 of bounded length; what has no UTF-8 form is escaped with backslashes.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Error {
+    /// A `SNAKE_ERROR_CODE_*` value.
+    pub code: u32,
+    /// How many classes `bases` has.
+    pub bases_len: u32,
+    /// How many frames `frames` has.
+    pub frames_len: u32,
+    /// How many texts `notes` has.
+    pub notes_len: u32,
+    /// The class of the exception: `ValueError`, `module.Class`; empty when it is not an exception.
+    pub type_name: Text,
+    /// What went wrong.
+    pub message: Text,
+    /// The traceback as Python prints it, with causes; empty when it is not an exception.
+    pub traceback: Text,
+    /// The class of the exception and its base classes in method resolution order, each as `module.Class`.
+    pub bases: *const Text,
+    /// The frames of the traceback, outermost first.
+    pub frames: *const Frame,
+    /// The notes that `add_note` added.
+    pub notes: *const Text,
+    /// The `__cause__`; NULL if there is none. It belongs to this error.
+    pub cause: *const Error,
+}
+
+/// Ends an error. NULL is allowed. Any thread; never attaches.
+///
+/// # Safety
+///
+/// `error` must be NULL or an error that its owner did not end yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_error_free(error: *mut Error) {
+    if !error.is_null() {
+        // SAFETY: every error is the first field of an `Owned` from `into_raw`, and the caller owns it.
+        drop(unsafe { Box::from_raw(error.cast::<Owned>()) });
+    }
+}
+
+/// A failure while it still is Rust data.
+#[derive(Default)]
+pub(crate) struct Report {
+    code: u32,
+    type_name: String,
+    message: String,
+    traceback: String,
+    bases: Vec<String>,
+    frames: Vec<(String, String, u32)>,
+    notes: Vec<String>,
+    cause: Option<Box<Report>>,
+}
+
+/// What stands behind an `Error`: the view that the host sees and what it points to.
+#[repr(C)]
+struct Owned {
+    view: Error,
+    report: Box<Report>,
+    bases: Vec<Text>,
+    frames: Vec<Frame>,
+    notes: Vec<Text>,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: a cause comes from `into_raw` and belongs to this error alone.
+        unsafe { snake_error_free(self.view.cause.cast_mut()) };
+    }
+}
+
+fn text(string: &str) -> Text {
+    Text {
+        ptr: string.as_ptr(),
+        len: string.len(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the helper bounds every list")]
+fn count<T>(list: &[T]) -> u32 {
+    list.len() as u32
+}
+
+impl Report {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Report {
+            code: code as u32,
+            message: message.into(),
+            ..Report::default()
+        }
+    }
+
+    /// Describes an exception with the helper `gophersnake.errors.describe` and drops it.
+    pub(crate) fn from_exception(py: Python<'_>, exception: PyErr) -> Self {
+        let described = interpreter::helper(py, "errors")
+            .and_then(|helper| helper.call_method1("describe", (exception.value(py),)))
+            .and_then(|described| Report::from_description(&described));
+        described.unwrap_or_else(|failure| {
+            // The helper is not there yet, or memory or stack ran out: say what can be said without running Python.
+            let type_name = type_name(&exception.get_type(py));
+            let message = exception
+                .value(py)
+                .str()
+                .map(|message| message.to_string_lossy().into_owned())
+                .unwrap_or_else(|_| format!("<no message: {}>", type_name_of(py, &failure)));
+            Report {
+                code: ErrorCode::Python as u32,
+                bases: vec![format!("builtins.{type_name}")],
+                type_name,
+                message,
+                ..Report::default()
+            }
+        })
+    }
+
+    /// Reads the tuple that `gophersnake.errors.describe` returns; see there for its items.
+    fn from_description(described: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let cause = described.get_item(6)?;
+        Ok(Report {
+            code: ErrorCode::Python as u32,
+            type_name: described.get_item(0)?.extract()?,
+            message: described.get_item(1)?.extract()?,
+            traceback: described.get_item(2)?.extract()?,
+            bases: described.get_item(3)?.extract()?,
+            frames: described.get_item(4)?.extract()?,
+            notes: described.get_item(5)?.extract()?,
+            cause: if cause.is_none() {
+                None
+            } else {
+                Some(Box::new(Report::from_description(&cause)?))
+            },
+        })
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same failure under another code and with a message of its own.
+    pub(crate) fn explained(self: Box<Self>, code: ErrorCode, message: String) -> Box<Self> {
+        Box::new(Report {
+            cause: Some(self),
+            ..Report::new(code, message)
+        })
+    }
+
+    /// Makes the error that the host owns.
+    pub(crate) fn into_raw(self: Box<Self>) -> *mut Error {
+        let mut report = self;
+        let cause = report.cause.take().map_or(null_mut(), Report::into_raw);
+        let bases: Vec<Text> = report.bases.iter().map(|base| text(base)).collect();
+        let notes: Vec<Text> = report.notes.iter().map(|note| text(note)).collect();
+        let frames: Vec<Frame> = report
+            .frames
+            .iter()
+            .map(|(file, function, line)| Frame {
+                file: text(file),
+                function: text(function),
+                line: *line,
+            })
+            .collect();
+        let list = |len: usize, first: *const Text| if len == 0 { null() } else { first };
+        let view = Error {
+            code: report.code,
+            bases_len: count(&bases),
+            frames_len: count(&frames),
+            notes_len: count(&notes),
+            type_name: text(&report.type_name),
+            message: text(&report.message),
+            traceback: text(&report.traceback),
+            bases: list(bases.len(), bases.as_ptr()),
+            frames: if frames.is_empty() { null() } else { frames.as_ptr() },
+            notes: list(notes.len(), notes.as_ptr()),
+            cause,
+        };
+        Box::into_raw(Box::new(Owned {
+            view,
+            report,
+            bases,
+            frames,
+            notes,
+        }))
+        .cast()
+    }
+}
+
+/// The name of a class as tracebacks print it.
+pub(crate) fn type_name(class: &Bound<'_, pyo3::types::PyType>) -> String {
+    let name = class
+        .qualname()
+        .map(|name: Bound<'_, PyString>| name.to_string_lossy().into_owned())
+        .unwrap_or_else(|_| "<class without a name>".to_owned());
+    match class.module() {
+        Ok(module) if module.to_string_lossy() != "builtins" => format!("{}.{name}", module.to_string_lossy()),
+        _ => name,
+    }
+}
+
+fn type_name_of(py: Python<'_>, exception: &PyErr) -> String {
+    type_name(&exception.get_type(py))
+}

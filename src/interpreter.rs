@@ -1,0 +1,543 @@
+//! Starting CPython once, isolated, and shutting it down.
+//!
+//! One OS thread owns the start and lives for ever; it is Python's main thread. It takes jobs: start, and finish.
+//! CPython is never finalised, because NumPy refuses to load a second time.
+#![expect(
+    unsafe_code,
+    reason = "starts CPython through functions that differ between its versions"
+)]
+
+use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
+use crate::error::{Error, ErrorCode, Report};
+use crate::{array, lease, object, output, thread_state};
+
+/// How to start the interpreter.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Config {
+    /// The Python executable of the environment: an absolute path. It decides `sys.prefix`, `sys.executable` and
+    /// where packages are looked for.
+    pub executable: Text,
+    /// The version of the environment: major << 8 | minor.
+    pub version: u32,
+    /// How many folders `path` has.
+    pub path_len: u32,
+    /// Folders to put in front of `sys.path`.
+    pub path: *const Text,
+}
+
+/// What the library counts.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Stats {
+    /// References to Python objects that the host owns, functions included.
+    pub objects: u64,
+    /// Lent arrays that Python still reaches although their call has returned.
+    pub leases: u64,
+    /// OS threads of the host that have a Python thread state.
+    pub threads: u64,
+}
+
+/// Starts CPython in this process and imports NumPy. The libpython of the environment must be loaded globally
+/// before this library is.
+///
+/// Any thread. It may be called again: with the executable that runs already, it does nothing; after a failure, it tries
+/// again what can be tried again. `SNAKE_ERROR_CODE_START` and `SNAKE_ERROR_CODE_ENVIRONMENT` are final where CPython itself began to start:
+/// the message says so.
+///
+/// # Safety
+///
+/// `config` must point to a config whose pointers point to what their lengths say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_interpreter_start(config: *const Config) -> *mut Error {
+    guarded(|| {
+        // SAFETY: the caller's promise; the config is only read.
+        let config = unsafe { out("config", config.cast_mut()) }?;
+        // SAFETY: the caller's promise; likewise below.
+        let executable = unsafe { text("executable", config.executable.ptr, config.executable.len) }?;
+        if executable.is_empty() || executable.contains('\0') {
+            return Err(Box::new(Report::new(ErrorCode::Argument, "executable: want a path")));
+        }
+        let mut path = Vec::new();
+        // SAFETY: see above.
+        for folder in unsafe { slice("path", config.path, config.path_len as usize) }? {
+            // SAFETY: see above.
+            path.push(unsafe { text("path", folder.ptr, folder.len) }?.to_owned());
+        }
+        let wanted = Environment {
+            executable: executable.to_owned(),
+            version: config.version,
+            path,
+        };
+        ask_main_thread(|reply| Job::Start(wanted, reply), None)
+    })
+}
+
+/// Refuses further calls, and then does on Python's main thread what CPython does when a program ends: it joins
+/// the threads that are not daemons, runs `atexit` and flushes the streams. Calls that run already go on.
+///
+/// Waits for at most `timeout` nanoseconds; past that it returns `SNAKE_ERROR_CODE_TIMEOUT` and the rest
+/// goes on. Called again, it waits again. Any thread. There is no way back.
+#[unsafe(no_mangle)]
+pub extern "C" fn snake_interpreter_shutdown(timeout: u64) -> *mut Error {
+    guarded(|| {
+        if STATE.compare_exchange(RUNNING, CLOSED, Ordering::AcqRel, Ordering::Acquire) == Err(IDLE) {
+            return check_running();
+        }
+        ask_main_thread(Job::Finish, Some(Duration::from_nanos(timeout)))
+    })
+}
+
+/// Reads the counters. Any thread; never attaches.
+///
+/// # Safety
+///
+/// `stats` must point to room for them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_interpreter_stats(stats: *mut Stats) -> *mut Error {
+    guarded(|| {
+        // SAFETY: the caller's promise.
+        *unsafe { out("stats", stats) }? = Stats {
+            objects: object::COUNT.load(Ordering::Relaxed) as u64,
+            leases: lease::COUNT.load(Ordering::Relaxed) as u64,
+            threads: thread_state::COUNT.load(Ordering::Relaxed) as u64,
+        };
+        Ok(())
+    })
+}
+
+const IDLE: u8 = 0;
+const RUNNING: u8 = 1;
+const CLOSED: u8 = 2;
+
+static STATE: AtomicU8 = AtomicU8::new(IDLE);
+
+/// Fails unless the interpreter runs and takes calls.
+#[inline]
+pub(crate) fn check_running() -> Result<(), Box<Report>> {
+    if STATE.load(Ordering::Acquire) == RUNNING {
+        Ok(())
+    } else {
+        Err(not_running())
+    }
+}
+
+#[cold]
+fn not_running() -> Box<Report> {
+    Box::new(if STATE.load(Ordering::Acquire) == CLOSED {
+        Report::new(ErrorCode::Closed, "the interpreter was shut down")
+    } else {
+        Report::new(
+            ErrorCode::NotStarted,
+            "no interpreter runs in this process: it was not started, or its start failed",
+        )
+    })
+}
+
+/// The environment that the host chose.
+struct Environment {
+    executable: String,
+    version: u32,
+    path: Vec<String>,
+}
+
+type Reply = Sender<Result<(), Box<Report>>>;
+
+enum Job {
+    Start(Environment, Reply),
+    Finish(Reply),
+}
+
+/// The way to Python's main thread; none before the first start.
+static MAIN_THREAD: Mutex<Option<Sender<Job>>> = Mutex::new(None);
+
+/// Sends a job to the main thread, creating it if need be, and waits for the answer.
+fn ask_main_thread(job: impl FnOnce(Reply) -> Job, patience: Option<Duration>) -> Result<(), Box<Report>> {
+    let failed = |what: &str| Box::new(Report::new(ErrorCode::Start, what));
+    let (reply, answer) = channel();
+    {
+        let mut main_thread = MAIN_THREAD.lock().unwrap_or_else(PoisonError::into_inner);
+        if main_thread.is_none() {
+            let (jobs, queue) = channel();
+            std::thread::Builder::new()
+                .name("gophersnake".to_owned())
+                .stack_size(8 << 20)
+                .spawn(move || MainThread::default().work(&queue))
+                .map_err(|error| failed(&format!("cannot create a thread: {error}")))?;
+            *main_thread = Some(jobs);
+        }
+        if let Some(jobs) = &*main_thread {
+            jobs.send(job(reply))
+                .map_err(|_| failed("Python's main thread has ended"))?;
+        }
+    }
+    match patience {
+        None => answer.recv().map_err(|_| failed("Python's main thread has ended"))?,
+        Some(patience) => match answer.recv_timeout(patience) {
+            Ok(outcome) => outcome,
+            Err(RecvTimeoutError::Timeout) => Err(Box::new(Report::new(
+                ErrorCode::Timeout,
+                format!("Python's threads and exit handlers did not end within {patience:?}; they go on"),
+            ))),
+            Err(RecvTimeoutError::Disconnected) => Err(failed("Python's main thread has ended")),
+        },
+    }
+}
+
+/// What Python's main thread knows.
+#[derive(Default)]
+struct MainThread {
+    /// The executable that CPython was started for, and this thread's state while it is detached.
+    started: Option<(String, *mut ffi::PyThreadState)>,
+    /// Why CPython can never start in this process.
+    broken: Option<String>,
+    finished: bool,
+}
+
+impl MainThread {
+    fn work(&mut self, jobs: &Receiver<Job>) {
+        for job in jobs {
+            let (outcome, reply) = match job {
+                Job::Start(wanted, reply) => (self.caught(|this| this.start(&wanted)), reply),
+                Job::Finish(reply) => (self.caught(Self::finish), reply),
+            };
+            // Nobody waits for an answer any more after a time-out.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    fn caught(&mut self, job: impl FnOnce(&mut Self) -> Result<(), Box<Report>>) -> Result<(), Box<Report>> {
+        catch_unwind(AssertUnwindSafe(|| job(self))).unwrap_or_else(|panic| {
+            Err(Box::new(Report::new(
+                ErrorCode::Panic,
+                crate::boundary::panic_message(&*panic),
+            )))
+        })
+    }
+
+    fn start(&mut self, wanted: &Environment) -> Result<(), Box<Report>> {
+        if STATE.load(Ordering::Acquire) == CLOSED {
+            return check_running();
+        }
+        if let Some(broken) = &self.broken {
+            return Err(Box::new(Report::new(ErrorCode::Start, broken.as_str())));
+        }
+        check_version(wanted)?;
+        let state = match &self.started {
+            Some((running, _)) if *running != wanted.executable => {
+                return Err(Box::new(Report::new(
+                    ErrorCode::Environment,
+                    format!(
+                        "CPython already runs in this process for {running} and cannot be replaced by {}: start a new process",
+                        wanted.executable
+                    ),
+                )));
+            }
+            Some(_) if STATE.load(Ordering::Acquire) == RUNNING => return Ok(()),
+            Some((_, state)) => *state,
+            None => {
+                if let Err(failure) = initialize(&wanted.executable) {
+                    let failure = format!(
+                        "CPython of {} did not start: {failure}. CPython cannot be started twice in a process: mend the \
+                         environment and start a new process",
+                        wanted.executable
+                    );
+                    self.broken = Some(failure.clone());
+                    return Err(Box::new(Report::new(ErrorCode::Start, failure)));
+                }
+                // SAFETY: initialised just now on this thread, which is therefore attached.
+                let state = unsafe { ffi::PyEval_SaveThread() };
+                self.started = Some((wanted.executable.clone(), state));
+                state
+            }
+        };
+        attached_as(state, |py| prepare(py, wanted))?;
+        STATE.store(RUNNING, Ordering::Release);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Box<Report>> {
+        let Some((_, state)) = self.started else {
+            return check_running();
+        };
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
+        attached_as(state, |py| {
+            object::release_pending();
+            helper(py, "lifecycle")?.call_method0("finish")?;
+            Ok(())
+        })
+    }
+}
+
+/// Runs `body` on Python's main thread, attached.
+fn attached_as(
+    state: *mut ffi::PyThreadState,
+    body: impl FnOnce(Python<'_>) -> Result<(), Failure>,
+) -> Result<(), Box<Report>> {
+    struct Detach;
+    impl Drop for Detach {
+        fn drop(&mut self) {
+            // SAFETY: `attached_as` attached this thread.
+            unsafe { ffi::PyEval_SaveThread() };
+        }
+    }
+    // SAFETY: `state` is this thread's own, saved when it last detached.
+    unsafe { ffi::PyEval_RestoreThread(state) };
+    let _detach = Detach;
+    counted(|py| body(py).map_err(|failure| failure.report(py)))
+}
+
+/// Compares the loaded libpython with the environment: their extension modules do not fit each other otherwise.
+fn check_version(wanted: &Environment) -> Result<(), Box<Report>> {
+    // SAFETY: `Py_Version` is an `unsigned long` in every libpython from 3.11 on.
+    let loaded = unsafe { symbol::<*const c_ulong>(c"Py_Version").map(|version| *version) };
+    let loaded = loaded.map_or(0, |version| (version >> 16) as u32);
+    if loaded == wanted.version {
+        return Ok(());
+    }
+    let name = |version: u32| format!("{}.{}", version >> 8, version & 0xff);
+    Err(Box::new(Report::new(
+        ErrorCode::Environment,
+        format!(
+            "the environment of {} is for Python {}, but the libpython in this process is {}",
+            wanted.executable,
+            name(wanted.version),
+            if loaded == 0 {
+                "older than 3.11 or missing".to_owned()
+            } else {
+                name(loaded)
+            }
+        ),
+    )))
+}
+
+/// Makes the started interpreter ready for calls. Everything here may be done again after a failure.
+fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
+    load_helpers(py)?;
+    static OUTPUT: AtomicBool = AtomicBool::new(false);
+    if !OUTPUT.swap(true, Ordering::Relaxed) {
+        output::install(py)?;
+    }
+    PyModule::import(py, "numpy").map_err(|exception| {
+        let report = Failure::Python(exception).report(py);
+        let message = format!(
+            "NumPy cannot be imported in the environment of {0}: {1}\ninstall it with: {0} -m pip install numpy",
+            wanted.executable,
+            report.message()
+        );
+        Failure::Report(report.explained(ErrorCode::Numpy, message))
+    })?;
+    catch_unwind(|| array::prepare(py)).unwrap_or_else(|panic| {
+        Err(pyo3::exceptions::PyImportError::new_err(
+            crate::boundary::panic_message(&*panic),
+        ))
+    })?;
+    helper(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;
+    Ok(())
+}
+
+const HELPERS: [(&CStr, &CStr, &str); 4] = [
+    (
+        c"gophersnake",
+        c"<gophersnake>/__init__.py",
+        include_str!("../python/gophersnake/__init__.py"),
+    ),
+    (
+        c"gophersnake.errors",
+        c"<gophersnake>/errors.py",
+        include_str!("../python/gophersnake/errors.py"),
+    ),
+    (
+        c"gophersnake.output",
+        c"<gophersnake>/output.py",
+        include_str!("../python/gophersnake/output.py"),
+    ),
+    (
+        c"gophersnake.lifecycle",
+        c"<gophersnake>/lifecycle.py",
+        include_str!("../python/gophersnake/lifecycle.py"),
+    ),
+];
+
+/// Loads the Python part of the library, whose source is part of this file.
+fn load_helpers(py: Python<'_>) -> PyResult<()> {
+    for (name, file, source) in HELPERS {
+        let source = std::ffi::CString::new(source)?;
+        PyModule::from_code(py, &source, file, name)?;
+    }
+    Ok(())
+}
+
+/// A module of the Python part.
+pub(crate) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let modules = PyModule::import(py, "sys")?.getattr("modules")?;
+    modules.get_item(format!("gophersnake.{name}"))
+}
+
+/// A symbol of what the process has loaded globally.
+///
+/// # Safety
+///
+/// `T` must be a pointer type that fits the symbol.
+unsafe fn symbol<T: Copy>(name: &CStr) -> Option<T> {
+    const { assert!(size_of::<T>() == size_of::<*mut c_void>()) };
+    // SAFETY: `dlsym` takes any name.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    // SAFETY: `T` has the size of a pointer and fits the symbol by the caller's promise.
+    (!address.is_null()).then(|| unsafe { std::mem::transmute_copy(&address) })
+}
+
+/// Starts CPython without environment variables, user site-packages, signal handlers or the working directory.
+///
+/// `Py_InitializeEx` would obey the first two and end the process when it fails.
+fn initialize(executable: &str) -> Result<(), String> {
+    // SAFETY: the signature is that of `initconfig.h` from 3.14 on.
+    let create: Option<unsafe extern "C" fn() -> *mut c_void> = unsafe { symbol(c"PyInitConfig_Create") };
+    match create {
+        Some(create) => initialize_by_name(create, executable),
+        None => initialize_by_layout(executable),
+    }
+}
+
+/// CPython 3.14 and later: options have names.
+fn initialize_by_name(create: unsafe extern "C" fn() -> *mut c_void, executable: &str) -> Result<(), String> {
+    type SetText = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int;
+    type SetInt = unsafe extern "C" fn(*mut c_void, *const c_char, i64) -> c_int;
+    type Run = unsafe extern "C" fn(*mut c_void) -> c_int;
+    type GetError = unsafe extern "C" fn(*mut c_void, *mut *const c_char) -> c_int;
+    type Free = unsafe extern "C" fn(*mut c_void);
+    let program = std::ffi::CString::new(executable).map_err(|error| error.to_string())?;
+    // SAFETY: the signatures are those of `initconfig.h`.
+    let functions = unsafe {
+        (
+            symbol::<SetText>(c"PyInitConfig_SetStr"),
+            symbol::<SetInt>(c"PyInitConfig_SetInt"),
+            symbol::<Run>(c"Py_InitializeFromInitConfig"),
+            symbol::<GetError>(c"PyInitConfig_GetError"),
+            symbol::<Free>(c"PyInitConfig_Free"),
+        )
+    };
+    let (Some(set_text), Some(set_int), Some(run), Some(get_error), Some(free)) = functions else {
+        return Err("libpython lacks functions of initconfig.h".to_owned());
+    };
+    // SAFETY: called as `initconfig.h` says, on a config that `create` made (NULL without memory) and `free` ends; the
+    // config of `create` is the isolated one.
+    unsafe {
+        let config = create();
+        if config.is_null() {
+            return Err("out of memory".to_owned());
+        }
+        let failed = set_text(config, c"program_name".as_ptr(), program.as_ptr()) < 0
+            || set_int(config, c"utf8_mode".as_ptr(), 1) < 0
+            || run(config) < 0;
+        let mut message = std::ptr::null();
+        let outcome = if failed && get_error(config, &raw mut message) == 1 && !message.is_null() {
+            Err(CStr::from_ptr(message).to_string_lossy().into_owned())
+        } else if failed {
+            Err("CPython gave no reason".to_owned())
+        } else {
+            Ok(())
+        };
+        free(config);
+        outcome
+    }
+}
+
+/// How an initialisation of CPython went.
+#[repr(C)]
+struct Status {
+    kind: c_int,
+    function: *const c_char,
+    message: *const c_char,
+    exit_code: c_int,
+}
+
+impl Status {
+    fn check(self) -> Result<(), String> {
+        if self.kind == 0 {
+            return Ok(());
+        }
+        let read = |text: *const c_char| {
+            if text.is_null() {
+                return None;
+            }
+            // SAFETY: the texts of a status are static strings of CPython.
+            Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+        };
+        let message = read(self.message).unwrap_or_else(|| format!("it wants to exit with status {}", self.exit_code));
+        Err(match read(self.function) {
+            Some(function) => format!("{message} (in {function})"),
+            None => message,
+        })
+    }
+}
+
+/// Where `PyConfig.program_name` lies, by minor version of CPython: these layouts are frozen. A test compares them with
+/// the headers of the installed versions.
+const PROGRAM_NAME_OFFSETS: [(u32, usize); 3] = [(11, 264), (12, 272), (13, 280)];
+/// Where `PyPreConfig.utf8_mode` lies, in all of them.
+const UTF8_MODE_OFFSET: usize = 28;
+
+/// CPython 3.11 to 3.13: options are members of a struct.
+fn initialize_by_layout(executable: &str) -> Result<(), String> {
+    type InitPreConfig = unsafe extern "C" fn(*mut c_void);
+    type Preinitialize = unsafe extern "C" fn(*const c_void) -> Status;
+    type InitConfig = unsafe extern "C" fn(*mut c_void);
+    type SetBytes = unsafe extern "C" fn(*mut c_void, *mut c_void, *const c_char) -> Status;
+    type Initialize = unsafe extern "C" fn(*const c_void) -> Status;
+    type ClearConfig = unsafe extern "C" fn(*mut c_void);
+    // SAFETY: `Py_Version` is an `unsigned long`.
+    let version = unsafe { symbol::<*const c_ulong>(c"Py_Version").map(|version| *version) };
+    let minor = version.map(|version| (version >> 16 & 0xff) as u32);
+    let Some(&(_, program_name)) = PROGRAM_NAME_OFFSETS.iter().find(|known| Some(known.0) == minor) else {
+        return Err("this version of CPython is not known".to_owned());
+    };
+    // SAFETY: the signatures are those of `initconfig.h`.
+    let functions = unsafe {
+        (
+            symbol::<InitPreConfig>(c"PyPreConfig_InitIsolatedConfig"),
+            symbol::<Preinitialize>(c"Py_PreInitialize"),
+            symbol::<InitConfig>(c"PyConfig_InitIsolatedConfig"),
+            symbol::<SetBytes>(c"PyConfig_SetBytesString"),
+            symbol::<Initialize>(c"Py_InitializeFromConfig"),
+            symbol::<ClearConfig>(c"PyConfig_Clear"),
+        )
+    };
+    let (Some(init_preconfig), Some(preinitialize), Some(init_config), Some(set_bytes), Some(run), Some(clear)) =
+        functions
+    else {
+        return Err("libpython lacks functions of initconfig.h".to_owned());
+    };
+    let program = std::ffi::CString::new(executable).map_err(|error| error.to_string())?;
+    // Both structs have at most 448 bytes and members of at most 8.
+    let mut preconfig = [0_u64; 64];
+    let mut config = [0_u64; 128];
+    let preconfig = preconfig.as_mut_ptr().cast::<c_void>();
+    let config = config.as_mut_ptr().cast::<c_void>();
+    // SAFETY: the memory is large enough and aligned for the structs, the offsets are those of their members,
+    // and the functions are called in the order that `initconfig.h` demands.
+    unsafe {
+        init_preconfig(preconfig);
+        // Go programs speak UTF-8, and nobody has called `setlocale` for Python to take its encoding from.
+        preconfig.byte_add(UTF8_MODE_OFFSET).cast::<c_int>().write(1);
+        preinitialize(preconfig).check()?;
+        init_config(config);
+        let started = set_bytes(config, config.byte_add(program_name), program.as_ptr())
+            .check()
+            .and_then(|()| run(config).check());
+        clear(config);
+        started
+    }
+}

@@ -1,0 +1,106 @@
+//! References to Python objects that the host owns.
+//!
+//! Freeing one only queues it: the next attach of any thread releases it. So a host may free from its garbage
+//! collector's thread, which must not wait for Python.
+#![expect(unsafe_code, reason = "hands references out as opaque pointers and takes them back")]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use crate::boundary::{Failure, attached, out};
+use crate::error::Error;
+use crate::value::ValueResult;
+
+/// A reference to a Python object. Opaque; any thread may use it.
+pub struct Object {
+    _opaque: [u8; 0],
+}
+
+/// How many references the host owns.
+pub(crate) static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+static FREED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+static ANY_FREED: AtomicBool = AtomicBool::new(false);
+
+impl Object {
+    /// Hands a reference to the host.
+    pub(crate) fn give(object: Bound<'_, PyAny>) -> *mut Object {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        object.into_ptr().cast()
+    }
+
+    /// The object behind an address that came over the ABI.
+    ///
+    /// # Safety
+    ///
+    /// `address` must be 0 or that of an object that the host owns.
+    pub(crate) unsafe fn borrow_address(py: Python<'_>, address: u64) -> Result<Bound<'_, PyAny>, Failure> {
+        let pointer = std::ptr::with_exposed_provenance_mut::<ffi::PyObject>(usize::try_from(address).unwrap_or(0));
+        // SAFETY: the caller's promise: NULL or alive.
+        unsafe { Bound::from_borrowed_ptr_or_opt(py, pointer) }
+            .ok_or_else(|| Failure::argument("want an object, got NULL"))
+    }
+}
+
+/// Queues a reference that the host gave back.
+pub(crate) fn free(object: *mut ffi::PyObject) {
+    if object.is_null() {
+        return;
+    }
+    COUNT.fetch_sub(1, Ordering::Relaxed);
+    FREED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(object.expose_provenance());
+    ANY_FREED.store(true, Ordering::Release);
+}
+
+/// Releases what was queued. The calling thread is attached.
+#[inline]
+pub(crate) fn release_pending() {
+    if ANY_FREED.load(Ordering::Relaxed) {
+        release_freed();
+    }
+}
+
+#[cold]
+fn release_freed() {
+    ANY_FREED.store(false, Ordering::Relaxed);
+    // The lock is not held while Python runs destructors.
+    let freed = std::mem::take(&mut *FREED.lock().unwrap_or_else(PoisonError::into_inner));
+    for object in freed {
+        // SAFETY: attached; the host gave up the reference that `free` queued.
+        unsafe { ffi::Py_DecRef(std::ptr::with_exposed_provenance_mut(object)) };
+    }
+}
+
+/// Ends a reference. NULL is allowed. Any thread; never attaches and never waits.
+///
+/// # Safety
+///
+/// `object` must be NULL or a reference that its owner did not end yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_object_free(object: *mut Object) {
+    free(object.cast());
+}
+
+/// Describes the value of an object, as a call does that wants a value.
+///
+/// Any thread; attaches.
+///
+/// # Safety
+///
+/// `object` must be a reference that its owner did not end yet; `result` must be as its contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_object_value(object: *const Object, result: *mut ValueResult) -> *mut Error {
+    attached(|py| {
+        // SAFETY: the caller's promise.
+        let result = unsafe { out("result", result) }.map_err(Failure::Report)?;
+        // SAFETY: the caller's promise.
+        let object = unsafe { Object::borrow_address(py, object.addr() as u64) }?;
+        result.describe(object)
+    })
+}
