@@ -74,7 +74,7 @@ def keep_view(array: NDArray[Any]) -> None:
 
 
 def keep_memoryview(array: NDArray[Any]) -> None:
-    KEPT.append(memoryview(array)[1:])
+    KEPT.append(memoryview(array)[1:])  # type: ignore[arg-type]
 
 
 def keep_second(_first: NDArray[Any], second: NDArray[Any], _third: NDArray[Any]) -> None:
@@ -146,7 +146,7 @@ class Lying(Exception):
 
 class Unnotable(Exception):
     @property
-    def __notes__(self) -> NoReturn:
+    def __notes__(self) -> NoReturn:  # type: ignore[override]
         raise RuntimeError("no notes for you")
 
 
@@ -238,8 +238,9 @@ def fail_group() -> NoReturn:
 
 def count_in_thread() -> int:
     """Return how often this thread has called: a thread state that is not kept forgets it."""
-    LOCAL.count = getattr(LOCAL, "count", 0) + 1
-    return LOCAL.count
+    count: int = getattr(LOCAL, "count", 0) + 1
+    LOCAL.count = count
+    return count
 
 
 def linger(seconds: float) -> None:

@@ -1,0 +1,221 @@
+package python
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	scenarioVariable = "GOPHERSNAKE_TEST_SCENARIO"
+	scenarioTimeout  = 90 * time.Second
+)
+
+// scenarios are what [runScenario] runs, each in a process of its own.
+var scenarios = map[string]func(){}
+
+// scenario registers a scenario: var _ = scenario("name", func() { … }). It fails by [fail], by a panic or by a crash.
+func scenario(name string, body func()) struct{} {
+	if scenarios[name] != nil {
+		panic("two scenarios are named " + name)
+	}
+	scenarios[name] = body
+	return struct{}{}
+}
+
+func TestMain(m *testing.M) {
+	name := os.Getenv(scenarioVariable)
+	if name == "" {
+		if os.Getenv("GOPHERSNAKE_PYTHON") == "" {
+			_ = os.Setenv("GOPHERSNAKE_PYTHON", absolute("../../.venv"))
+		}
+		os.Exit(m.Run())
+	}
+	_ = os.Unsetenv(scenarioVariable) // children of a scenario are no scenarios
+	body := scenarios[name]
+	if body == nil {
+		fail("there is no scenario %q", name)
+	}
+	body()
+}
+
+// interpreter returns the interpreter of the test process, which finds the modules of testdata.
+func interpreter(t testing.TB) *Interpreter {
+	t.Helper()
+	in, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+var shared = sync.OnceValues(func() (*Interpreter, error) { return Start(Config{Path: []string{"testdata"}}) })
+
+// runScenario runs a scenario in a process of its own. "NAME=value" sets a variable of its environment, "NAME" removes one.
+// A crash is an exit status other than 0; a scenario that hangs fails the test.
+func runScenario(t testing.TB, name string, env ...string) (stdout, stderr string, exit int) {
+	t.Helper()
+	return runCommand(t, scenarioCommand(name, env...))
+}
+
+// passScenario runs a scenario that has to succeed, and returns what it prints.
+func passScenario(t testing.TB, name string, env ...string) (stdout string) {
+	t.Helper()
+	return passCommand(t, scenarioCommand(name, env...))
+}
+
+// passCommand runs a process that has to succeed, and returns what it prints.
+func passCommand(t testing.TB, command *exec.Cmd) (stdout string) {
+	t.Helper()
+	stdout, stderr, exit := runCommand(t, command)
+	if exit != 0 {
+		t.Fatalf("exit status %d\nstdout: %s\nstderr: %s", exit, clip(stdout), clip(stderr))
+	}
+	return stdout
+}
+
+// scenarioCommand makes the process of a scenario, for the tests that change more of it than the environment.
+func scenarioCommand(name string, env ...string) *exec.Cmd {
+	executable, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	command := exec.Command(executable)
+	command.Env = append(environ(env...), scenarioVariable+"="+name)
+	return command
+}
+
+// environ returns the environment with "NAME=value" set and "NAME" removed.
+func environ(changes ...string) []string {
+	var env []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		kept := true
+		for _, change := range changes {
+			changed, _, _ := strings.Cut(change, "=")
+			kept = kept && changed != name
+		}
+		if kept {
+			env = append(env, entry)
+		}
+	}
+	for _, change := range changes {
+		if strings.Contains(change, "=") {
+			env = append(env, change)
+		}
+	}
+	return env
+}
+
+// runCommand runs a process with a time limit, after which it gets SIGQUIT, so that a Go program says where it hangs.
+func runCommand(t testing.TB, command *exec.Cmd) (stdout, stderr string, exit int) {
+	t.Helper()
+	var out, complaints bytes.Buffer
+	if command.Stdout == nil {
+		command.Stdout = &out
+	}
+	if command.Stderr == nil {
+		command.Stderr = &complaints
+	}
+	command.WaitDelay = 10 * time.Second
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hung := time.AfterFunc(scenarioTimeout, func() {
+		_ = command.Process.Signal(syscall.SIGQUIT)
+		time.Sleep(5 * time.Second)
+		_ = command.Process.Kill()
+	})
+	err := command.Wait()
+	if !hung.Stop() {
+		t.Fatalf("no end within %v\nstdout: %s\nstderr: %s", scenarioTimeout, clip(out.String()), clip(complaints.String()))
+	}
+	var status *exec.ExitError
+	if err != nil && !errors.As(err, &status) {
+		t.Fatal(err)
+	}
+	return out.String(), complaints.String(), command.ProcessState.ExitCode()
+}
+
+// clip shortens what a message quotes.
+func clip(s string) string {
+	const most = 6000
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// fail ends a scenario.
+func fail(format string, arguments ...any) {
+	fmt.Fprintf(os.Stderr, "scenario failed: "+format+"\n", arguments...)
+	os.Exit(1)
+}
+
+// must returns the value, or ends the scenario.
+func must[T any](value T, err error) T {
+	check(err)
+	return value
+}
+
+// check ends the scenario on an error.
+func check(err error) {
+	if err != nil {
+		fail("%v", err)
+	}
+}
+
+// start starts the interpreter of a scenario, which finds the modules of testdata whatever its working directory is.
+func start() *Interpreter {
+	return must(Start(Config{Path: []string{testdata}}))
+}
+
+// testdata is the folder of the Python modules that the tests use.
+var testdata = absolute("testdata")
+
+// evaluate calls a function of Python and converts its result.
+func evaluate[T any](in *Interpreter, name string, arguments ...any) (T, error) {
+	var none T
+	f, err := in.Func(name)
+	if err != nil {
+		return none, err
+	}
+	defer func() { _ = f.Close() }()
+	object, err := f.Call(context.Background(), arguments...)
+	if err != nil {
+		return none, err
+	}
+	defer func() { _ = object.Close() }()
+	return As[T](object)
+}
+
+// run calls a function of Python for its effect.
+func run(in *Interpreter, name string, arguments ...any) error {
+	f, err := in.Func(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	object, err := f.Call(context.Background(), arguments...)
+	if err != nil {
+		return err
+	}
+	return object.Close()
+}
+
+func absolute(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		panic(err)
+	}
+	return path
+}

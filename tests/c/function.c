@@ -1,0 +1,119 @@
+// Resolving a callable, and the outer form of a call; its arguments are tested in value.c, array.c and lease.c.
+#include "host.h"
+#include "tests.h"
+
+#include <string.h>
+
+static snake_error *load(const char *name) {
+    snake_function *function = NULL;
+    snake_error *error = snake_function_load((const uint8_t *)name, strlen(name), &function);
+    CHECK((error == NULL) == (function != NULL));
+    snake_function_free(function);
+    return error;
+}
+
+static void test_load(void) {
+    CHECK_SUCCESS(load("math:sqrt"));
+    CHECK_SUCCESS(load("fixtures:Refusal.with_traceback"));
+    CHECK_SUCCESS(load("os.path:join"));
+    CHECK_ERROR(PYTHON, "nonexistent", load("nonexistent:f"));
+    CHECK_ERROR(PYTHON, "nonexistent", load("math:nonexistent"));
+    CHECK_ERROR(PYTHON, "callable", load("math:pi"));
+    static const char *const NAMES[] = {"", ":", "math", "math:", ":sqrt", "math:a..b", "math:.a", "math:a.", "a:b:c:"};
+    for (size_t i = 0; i < LENGTH(NAMES); i++) {
+        check_subject = NAMES[i];
+        CHECK_ERROR(PYTHON, "", load(NAMES[i]));
+    }
+    check_subject = "";
+    CHECK_ERROR(ARGUMENT, "UTF-8", load("math:\xff"));
+    CHECK_ERROR(ARGUMENT, "UTF-8", load("\xed\xa0\x80:f"));
+
+    const uint8_t *name = (const uint8_t *)"math:sqrt\0:";
+    snake_function *function = NULL;
+    CHECK_ERROR(PYTHON, "", snake_function_load(name, 11, &function)); // NUL
+    CHECK_ERROR(PYTHON, "", snake_function_load(NULL, 0, &function));
+    CHECK_ERROR(ARGUMENT, "name", snake_function_load(NULL, 9, &function));
+    CHECK_ERROR(ARGUMENT, "function", snake_function_load(name, 9, NULL));
+    CHECK_ERROR(ARGUMENT, "name", snake_function_load(name, SIZE_MAX, &function));
+    CHECK_ERROR(ARGUMENT, "name", snake_function_load(name, (size_t)1 << 63, &function));
+    char memory[32];
+    CHECK_ERROR(ARGUMENT, "aligned", snake_function_load(name, 9, (snake_function **)(void *)(memory + 1)));
+    CHECK(function == NULL);
+}
+
+static void test_call(void) {
+    snake_function *identity = fixture("identity");
+    const struct job right = {.values = {{.kind = SNAKE_KIND_INT, .bits = 5}}};
+    job job;
+    double memory[200];
+    void *unaligned = (char *)memory + 1;
+
+    CHECK_ERROR(ARGUMENT, "call", snake_function_call(identity, NULL, NULL, NULL, NULL, NULL, NULL));
+    CHECK_ERROR(ARGUMENT, "aligned", snake_function_call(identity, unaligned, NULL, NULL, NULL, NULL, NULL));
+    job_new(&job);
+    CHECK_ERROR(ARGUMENT, "function", job_run(&job, NULL));
+
+    job_new(&job);
+    job_argument(&job, SNAKE_KIND_INT, 5, 0);
+    CHECK_SUCCESS(job_run(&job, identity));
+    CHECK(job.call.result.value.kind == SNAKE_KIND_INT && job.call.result.value.bits == 5);
+    CHECK(job.call.result.owner == NULL && job.call.result.data == NULL);
+    CHECK(memcmp(right.values, job.values, sizeof right.values) == 0); // only read
+
+    const uint32_t wants[] = {SNAKE_WANT_VALUE + 1, 255, UINT32_MAX};
+    for (size_t i = 0; i < LENGTH(wants); i++) {
+        job.call.want = wants[i];
+        job.call.retained = 77;
+        CHECK_ERROR(ARGUMENT, "want", job_run(&job, identity));
+        CHECK(job.call.retained == 0);
+    }
+    job.call.want = SNAKE_WANT_VALUE;
+
+    const size_t lengths[] = {SIZE_MAX, (size_t)1 << 63, (size_t)1 << 62};
+    for (size_t i = 0; i < LENGTH(lengths); i++) {
+        struct job wrong = job;
+        wrong.call.values_len = lengths[i];
+        CHECK_ERROR(ARGUMENT, "values", job_run(&wrong, identity));
+        wrong = job;
+        wrong.call.lends_len = lengths[i];
+        CHECK_ERROR(ARGUMENT, "lends", job_run(&wrong, identity));
+        if (lengths[i] > SIZE_MAX / 2) {
+            wrong = job;
+            wrong.call.bytes_len = lengths[i];
+            CHECK_ERROR(ARGUMENT, "bytes", job_run(&wrong, identity));
+        }
+    }
+    struct job wrong = job;
+    wrong.call.values = NULL;
+    CHECK_ERROR(ARGUMENT, "values", job_run(&wrong, identity));
+    wrong.call.values = unaligned;
+    CHECK_ERROR(ARGUMENT, "aligned", job_run(&wrong, identity));
+    wrong = job;
+    wrong.call.lends = NULL;
+    CHECK_ERROR(ARGUMENT, "lends", job_run(&wrong, identity));
+    wrong.call.lends = unaligned;
+    CHECK_ERROR(ARGUMENT, "aligned", job_run(&wrong, identity));
+    wrong = job;
+    wrong.call.leases = NULL;
+    CHECK_ERROR(ARGUMENT, "leases", job_run(&wrong, identity));
+    wrong.call.leases = unaligned;
+    CHECK_ERROR(ARGUMENT, "aligned", job_run(&wrong, identity));
+    wrong = job;
+    wrong.call.bytes_len = 1;
+    CHECK_ERROR(ARGUMENT, "bytes", snake_function_call(identity, &wrong.call, NULL, NULL, NULL, NULL, NULL));
+
+    // A call that fails leaves the result as it was.
+    job_new(&job);
+    job.call.result.owner = (snake_object *)memory;
+    job.call.result.data = memory;
+    CHECK_ERROR(PYTHON, "argument", job_run(&job, identity));
+    CHECK(job.call.result.owner == (snake_object *)memory && job.call.result.data == memory);
+    snake_function_free(identity);
+}
+
+void test_function(void) {
+    uint64_t objects = stats().objects;
+    test_load();
+    test_call();
+    CHECK(stats().objects == objects);
+}
