@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use numpy::npyffi::{self, NPY_TYPES, NpyTypes, PY_ARRAY_API, PyArrayObject, PyDataType_ELSIZE};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use crate::boundary::Failure;
 use crate::error::type_name;
@@ -67,6 +68,11 @@ pub enum Dtype {
     Complex64 = 13,
     /// Two float64.
     Complex128 = 14,
+    /// Points in time, as int64. Only in results: a `TEXT` with NumPy's name of the unit follows, and an `INT` with how many
+    /// of them an element counts.
+    Datetime64 = 15,
+    /// Differences of time, as int64; likewise.
+    Timedelta64 = 16,
 }
 
 /// Every dtype with its NumPy type number, kind character and item size.
@@ -166,55 +172,92 @@ impl<'py> Lent<'py> {
     }
 }
 
-/// Wraps lent memory as an array of one dimension.
+/// How many dimensions NumPy allows in all its versions.
+pub(crate) const MAX_DIMENSIONS: usize = 32;
+
+/// The shape of lent memory, and its strides in bytes; none means C-contiguous.
+pub(crate) struct Layout {
+    pub(crate) shape: SmallVec<[i64; 4]>,
+    pub(crate) strides: SmallVec<[i64; 4]>,
+}
+
+impl Layout {
+    pub(crate) fn contiguous(len: u64) -> Self {
+        // A length that is no int64 becomes a negative one, which `lend` refuses.
+        Layout {
+            shape: smallvec::smallvec![len.cast_signed()],
+            strides: SmallVec::new(),
+        }
+    }
+
+    /// How many elements it has, if their bytes fit the address space.
+    fn elements(&self, size: usize) -> Option<usize> {
+        let mut elements = 1_usize;
+        for &length in &self.shape {
+            elements = elements.checked_mul(usize::try_from(length).ok()?)?;
+        }
+        (elements <= isize::MAX as usize / size).then_some(elements)
+    }
+}
+
+/// Wraps lent memory as an array.
 ///
 /// # Safety
 ///
-/// `data` must point to as many elements as `value` says, aligned, valid until [`Lent::end`] said that nothing reaches
+/// `data` must point to elements as `value` and `layout` say, aligned, valid until [`Lent::end`] said that nothing reaches
 /// them or the lease that it returned has come back.
 pub(crate) unsafe fn lend<'py>(
     py: Python<'py>,
     value: &Value,
+    layout: &Layout,
     data: *const c_void,
 ) -> Result<Bound<'py, PyAny>, Failure> {
     let Some(&(_, number, _, size)) = DTYPES.get((value.dtype as usize).wrapping_sub(1)) else {
         return Err(Failure::argument(format!("{} is no dtype", value.dtype)));
     };
-    let Some(mut len) = usize::try_from(value.len)
-        .ok()
-        .filter(|&len| len <= isize::MAX as usize / size)
-        .map(usize::cast_signed)
-    else {
+    let Some(elements) = layout.elements(size) else {
         return Err(Failure::argument(format!(
-            "an array of {} elements exceeds the address space",
-            value.len
+            "an array of shape {:?} exceeds the address space",
+            layout.shape.as_slice()
         )));
     };
-    let data = if len == 0 {
+    let data = if elements == 0 {
         // NumPy takes memory of its own when it is given none; no element of it exists.
         null_mut()
     } else if data.is_null() {
         return Err(Failure::argument(format!(
-            "an array of {len} elements is lent at address NULL"
+            "an array of {elements} elements is lent at address NULL"
         )));
     } else {
         data.cast_mut()
     };
     let writable = value.bits & 1 != 0;
-    let mut flags = npyffi::NPY_ARRAY_C_CONTIGUOUS | npyffi::NPY_ARRAY_F_CONTIGUOUS | npyffi::NPY_ARRAY_ALIGNED;
+    let mut flags = npyffi::NPY_ARRAY_ALIGNED;
     if writable || data.is_null() {
         flags |= npyffi::NPY_ARRAY_WRITEABLE;
     }
-    // SAFETY: attached; the type number and the flags describe the memory as the caller promises; NumPy copies the
-    // dimension. The result is a new reference, or NULL with an exception.
+    let strides = if layout.strides.is_empty() || data.is_null() {
+        flags |= npyffi::NPY_ARRAY_C_CONTIGUOUS;
+        null_mut()
+    } else {
+        layout.strides.as_ptr().cast_mut()
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "at most MAX_DIMENSIONS"
+    )]
+    let dimensions = layout.shape.len() as c_int;
+    // SAFETY: attached; the type number, shape and flags describe the memory as the caller promises; NumPy copies shape
+    // and strides and finds out itself whether they are contiguous. The result is a new reference, or NULL with an exception.
     let array = unsafe {
         let array = PY_ARRAY_API.PyArray_New(
             py,
             npyffi::get_type_object(py, NpyTypes::PyArray_Type),
-            1,
-            &raw mut len,
+            dimensions,
+            layout.shape.as_ptr().cast_mut().cast(),
             number as c_int,
-            null_mut(),
+            strides.cast(),
             data,
             0,
             flags,
@@ -224,8 +267,8 @@ pub(crate) unsafe fn lend<'py>(
     };
     if !data.is_null() && !writable {
         let marker = READ_ONLY.load(Ordering::Relaxed);
-        // SAFETY: the array is new and has no base; `PyArray_SetBaseObject` takes over the new reference to the marker,
-        // which lives for ever and is no array, and then cannot fail.
+        // SAFETY: the array is new and has no base; the field takes over the new reference to the marker, which lives
+        // for ever.
         unsafe {
             ffi::Py_INCREF(marker);
             (*array.as_ptr().cast::<PyArrayObject>()).fields.base = marker;
@@ -235,14 +278,96 @@ pub(crate) unsafe fn lend<'py>(
 }
 
 /// An object that is an array.
-#[derive(Clone, Copy)]
-pub(crate) struct ArrayRef(*mut PyArrayObject);
+pub(crate) struct ArrayRef<'a, 'py> {
+    object: &'a Bound<'py, PyAny>,
+    pointer: *mut PyArrayObject,
+}
 
 /// The array that `object` is, if it is one.
-pub(crate) fn from_object(object: &Bound<'_, PyAny>) -> Option<ArrayRef> {
+pub(crate) fn from_object<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<ArrayRef<'a, 'py>> {
     // SAFETY: attached, and the object is alive.
     let is_array = unsafe { npyffi::PyArray_Check(object.py(), object.as_ptr()) } != 0;
-    is_array.then(|| ArrayRef(object.as_ptr().cast()))
+    is_array.then(|| ArrayRef {
+        object,
+        pointer: object.as_ptr().cast(),
+    })
+}
+
+impl ArrayRef<'_, '_> {
+    fn fields(&self) -> &npyffi::PyArrayObject_fields {
+        // SAFETY: the object is alive and an array, whose layout is part of NumPy's stable ABI.
+        unsafe { &(*self.pointer).fields }
+    }
+
+    /// How many dimensions it has.
+    pub(crate) fn dimensions(&self) -> usize {
+        self.fields().nd.unsigned_abs() as usize
+    }
+
+    /// Its length along an axis.
+    pub(crate) fn length(&self, axis: usize) -> u64 {
+        // SAFETY: `axis` is below the number of dimensions, by the callers' loops.
+        unsafe { *self.fields().dimensions.add(axis) }.unsigned_abs() as u64
+    }
+
+    /// Its dtype, if it is one of those above, and if the elements are all that the array is, which those of a masked array
+    /// or a matrix are not.
+    pub(crate) fn plain(&self) -> Option<Dtype> {
+        // SAFETY: attached, and the object is alive.
+        let exact = unsafe { npyffi::PyArray_CheckExact(self.object.py(), self.object.as_ptr()) } != 0;
+        if !exact && type_name(&self.object.get_type()) != "numpy.memmap" {
+            return None;
+        }
+        let (kind, size) = self.element();
+        DTYPES
+            .iter()
+            .find(|known| known.2 == kind && known.3 == size)
+            .map(|known| known.0)
+    }
+
+    /// Kind and size of the elements.
+    fn element(&self) -> (u8, usize) {
+        let descriptor = self.fields().descr;
+        // SAFETY: the descriptor of an array lives as long as it, and its layout is part of NumPy's stable ABI.
+        unsafe {
+            (
+                (*descriptor).fields.kind.cast_unsigned(),
+                PyDataType_ELSIZE(self.object.py(), descriptor).unsigned_abs(),
+            )
+        }
+    }
+
+    /// How many bytes its elements have together.
+    fn bytes(&self) -> usize {
+        (0..self.dimensions()).fold(self.element().1, |bytes, axis| {
+            bytes.saturating_mul(usize::try_from(self.length(axis)).unwrap_or(usize::MAX))
+        })
+    }
+
+    /// Whether its elements lie one after the other, aligned, in native byte order.
+    fn is_contiguous(&self) -> bool {
+        let wanted = npyffi::NPY_ARRAY_C_CONTIGUOUS | npyffi::NPY_ARRAY_ALIGNED;
+        // SAFETY: as in `element`.
+        let order = unsafe { (*self.fields().descr).fields.byteorder.cast_unsigned() };
+        let foreign = if cfg!(target_endian = "little") { b'>' } else { b'<' };
+        self.fields().flags & wanted == wanted && order != foreign
+    }
+
+    /// A contiguous copy that nobody else reaches.
+    fn copy(&self) -> PyResult<Bound<'_, PyAny>> {
+        let py = self.object.py();
+        let flags = npyffi::NPY_ARRAY_C_CONTIGUOUS
+            | npyffi::NPY_ARRAY_ALIGNED
+            | npyffi::NPY_ARRAY_ENSURECOPY
+            | npyffi::NPY_ARRAY_ENSUREARRAY;
+        // SAFETY: attached; `PyArray_FromArray` takes over the reference to the descriptor, which is the native one of
+        // the array's own type, and returns a new array or NULL with an exception.
+        unsafe {
+            let native = PY_ARRAY_API.PyArray_DescrFromType(py, (*self.fields().descr).fields.type_num);
+            let copy = PY_ARRAY_API.PyArray_FromArray(py, self.pointer, native, flags);
+            Bound::from_owned_ptr_or_err(py, copy)
+        }
+    }
 }
 
 /// Whether `object` is a NumPy scalar.
@@ -255,61 +380,50 @@ pub(crate) fn is_scalar(object: &Bound<'_, PyAny>) -> bool {
     }
 }
 
-/// Describes an array of one dimension, or the number that an array of none is.
-pub(crate) fn describe(result: &mut ValueResult, array: ArrayRef, object: Bound<'_, PyAny>) -> Result<(), Failure> {
-    let py = object.py();
-    let pointer = array.0;
-    // SAFETY: the array is alive, attached, and its layout is part of NumPy's stable ABI; likewise its descriptor's.
-    let (fields, descriptor) = unsafe { (&(*pointer).fields, (*pointer).fields.descr) };
-    // SAFETY: see above.
-    let (kind, order, number, size) = unsafe {
-        (
-            (*descriptor).fields.kind.cast_unsigned(),
-            (*descriptor).fields.byteorder.cast_unsigned(),
-            (*descriptor).fields.type_num,
-            PyDataType_ELSIZE(py, descriptor).unsigned_abs(),
-        )
+/// Describes an array of one dimension without a tree. The caller's reference is the only one that it knows of.
+pub(crate) fn describe(result: &mut ValueResult, dtype: Dtype, object: Bound<'_, PyAny>) -> Result<(), Failure> {
+    let Some(array) = from_object(&object) else {
+        return Err(Failure::argument("want an array"));
     };
-    let dtype = DTYPES.iter().find(|known| known.2 == kind && known.3 == size);
-    let plain_class = is_plain_class(&object)?;
-    let (Some(dtype), true, 0 | 1) = (dtype, plain_class, fields.nd) else {
-        result.describe_as(py, &what_it_is(&object, plain_class)?);
-        return Ok(());
-    };
-    if fields.nd == 0 {
-        return result.describe(object.call_method0("item")?);
-    }
-    // SAFETY: the array has one dimension.
-    let len = unsafe { *fields.dimensions }.unsigned_abs();
-    let plain_layout = npyffi::NPY_ARRAY_C_CONTIGUOUS | npyffi::NPY_ARRAY_ALIGNED;
-    let foreign_order = if cfg!(target_endian = "little") { b'>' } else { b'<' };
-    let plain = fields.flags & plain_layout == plain_layout && order != foreign_order;
+    let (len, bytes) = (array.length(0), array.bytes());
     let value = Value {
-        kind: Kind::Array as u32,
-        dtype: dtype.0 as u32,
-        bits: 1,
-        len: len as u64,
+        dtype: dtype as u32,
+        ..Value::new(Kind::Array, 0, len)
     };
-    if plain && (result.fits_scratch(len.saturating_mul(size)) || is_unshared(py, pointer)) {
+    if array.is_contiguous() && (result.fits_scratch(bytes) || is_unshared(object.py(), array.pointer)) {
+        let data = array.fields().data;
         // SAFETY: a contiguous array has this many bytes. Those that do not go to scratch at once belong to an array
         // that nobody else reaches.
-        unsafe { result.set_data(value, fields.data.cast(), len * size, object) };
+        unsafe { result.set_data(value, data.cast(), bytes, object) };
         return Ok(());
     }
-    let copy_flags = plain_layout | npyffi::NPY_ARRAY_ENSURECOPY | npyffi::NPY_ARRAY_ENSUREARRAY;
-    // SAFETY: attached; `PyArray_FromArray` takes over the reference to the descriptor, which is the native one of the
-    // array's own type, and returns a new array or NULL with an exception.
-    let copy = unsafe {
-        let native = PY_ARRAY_API.PyArray_DescrFromType(py, number);
-        let copy = PY_ARRAY_API.PyArray_FromArray(py, pointer, native, copy_flags);
-        Bound::from_owned_ptr_or_err(py, copy)?
-    };
+    let copy = array.copy()?.into_any().unbind().into_bound(object.py());
     // SAFETY: a new array, contiguous and in native order as demanded, that nobody else reaches.
     unsafe {
         let data = (*copy.as_ptr().cast::<PyArrayObject>()).fields.data;
-        result.set_data(value, data.cast(), len * size, copy);
+        result.set_data(value, data.cast(), bytes, copy);
     }
     Ok(())
+}
+
+/// The elements of an array, one after the other, and the array that owns them and that nobody else reaches.
+pub(crate) fn contiguous<'py>(object: &Bound<'py, PyAny>) -> Result<(*const c_void, Bound<'py, PyAny>), Failure> {
+    let Some(array) = from_object(object) else {
+        return Err(Failure::argument("want an array"));
+    };
+    let copy = array.copy()?.unbind().into_bound(object.py());
+    // SAFETY: a new array.
+    let data = unsafe { (*copy.as_ptr().cast::<PyArrayObject>()).fields.data };
+    Ok((data.cast_const().cast(), copy))
+}
+
+/// The dtype of an array of times, whose elements are counts in int64.
+pub(crate) fn time_dtype(kind: &str) -> Dtype {
+    if kind == "M" {
+        Dtype::Datetime64
+    } else {
+        Dtype::Timedelta64
+    }
 }
 
 /// Whether nothing else in Python reaches the memory of this array, to which the caller has one reference.
@@ -335,28 +449,4 @@ fn is_unshared(py: Python<'_>, array: *mut PyArrayObject) -> bool {
         }
     }
     false
-}
-
-/// Whether an array is what its elements say, which a masked array or a matrix is not.
-fn is_plain_class(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    // SAFETY: attached, and the object is alive.
-    if unsafe { npyffi::PyArray_CheckExact(object.py(), object.as_ptr()) } != 0 {
-        return Ok(true);
-    }
-    Ok(type_name(&object.get_type()) == "numpy.memmap")
-}
-
-fn what_it_is(object: &Bound<'_, PyAny>, plain_class: bool) -> PyResult<String> {
-    let class = if plain_class {
-        "array".to_owned()
-    } else {
-        type_name(&object.get_type())
-    };
-    let shape = object.getattr("shape")?.str()?;
-    let dtype = object.getattr("dtype")?.str()?;
-    Ok(format!(
-        "{class} of dtype {} and shape {}",
-        dtype.to_string_lossy(),
-        shape.to_string_lossy()
-    ))
 }

@@ -9,11 +9,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use smallvec::SmallVec;
 
+use crate::argument::Arguments;
 use crate::array::Lends;
 use crate::boundary::{Failure, attached, counted, guarded, out, slice, text};
 use crate::error::{Error, Report, type_name};
 use crate::object::{self, Object};
-use crate::value::{Arguments, Kind, Value, ValueResult};
+use crate::value::{Kind, Value, ValueResult};
 use crate::{output, thread_state};
 
 unsafe extern "C" {

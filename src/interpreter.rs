@@ -348,7 +348,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
-const HELPERS: [(&CStr, &CStr, &str); 4] = [
+const HELPERS: [(&CStr, &CStr, &str); 5] = [
     (
         c"gophersnake",
         c"<gophersnake>/__init__.py",
@@ -363,6 +363,11 @@ const HELPERS: [(&CStr, &CStr, &str); 4] = [
         c"gophersnake.output",
         c"<gophersnake>/output.py",
         include_str!("../python/gophersnake/output.py"),
+    ),
+    (
+        c"gophersnake.values",
+        c"<gophersnake>/values.py",
+        include_str!("../python/gophersnake/values.py"),
     ),
     (
         c"gophersnake.lifecycle",

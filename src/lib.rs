@@ -10,6 +10,8 @@
 //! | [`interpreter`] | starting CPython once, isolated, and shutting it down |
 //! | [`thread_state`] | one Python thread state per OS thread; attach and detach |
 //! | [`value`] | flat descriptions of values, in both directions |
+//! | [`argument`] | Python objects from the host's descriptions |
+//! | [`tree`] | descriptions of results that are more than one value |
 //! | [`array`] | lending host memory as arrays, and describing arrays that come back |
 //! | [`lease`] | lent memory that Python kept, and the news that it let go |
 //! | [`object`] | references that the host owns, and their release from any thread |
@@ -26,6 +28,8 @@ mod error;
 mod interpreter;
 mod thread_state;
 mod value;
+mod argument;
+mod tree;
 mod array;
 mod lease;
 mod object;
@@ -39,4 +43,5 @@ pub use function::*;
 pub use interpreter::*;
 pub use lease::*;
 pub use object::*;
+pub use tree::*;
 pub use value::*;

@@ -1,0 +1,217 @@
+"""Puts objects into the terms that the core knows, and makes the objects that it has no function for.
+
+An answer of ``describe`` is a tuple that starts with one of these words:
+
+* ``value``, object: describe this instead
+* ``items``, iterable: a list
+* ``mapping``, iterable of pairs: a dict
+* ``record``, pairs of name and value: named fields
+* ``columns``, pairs of name and array: named arrays of one length
+* ``masked``, array, mask: an array that lacks the values where the mask is true
+* ``times``, int64 array, "M" or "m", unit, count: datetime64 or timedelta64
+* ``datetime``, microseconds, offset in microseconds or None, name of the zone
+* ``time``, microseconds, offset in microseconds or None, name of the zone
+* ``date``, days
+* ``duration``, days, microseconds
+* ``decimal``, text
+* ``uuid``, bytes
+* ``other``, text: no description
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import os
+import sys
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+Answer = tuple[Any, ...]
+
+_EPOCH = datetime.datetime(1, 1, 1)
+_MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
+    """Describe an object.
+
+    Args:
+        value: what the core does not know itself.
+        wants_items: the host expects items, also of an object array or a masked one.
+        names: the fields that the host expects, if it expects named ones.
+    """
+    if isinstance(value, np.ndarray):
+        return _array(value, wants_items)
+    if isinstance(value, np.generic):
+        return _scalar(value)
+    if isinstance(value, enum.Enum):
+        return "value", value.value
+    if isinstance(value, datetime.datetime):
+        wall = value.replace(tzinfo=None, fold=0)
+        return "datetime", (wall - _EPOCH) // _MICROSECOND, *_offset(value.utcoffset(), value.tzinfo)
+    if isinstance(value, datetime.date):
+        return "date", value.toordinal() - 1
+    if isinstance(value, datetime.time):
+        wall = datetime.datetime.combine(_EPOCH, value.replace(tzinfo=None))
+        return "time", (wall - _EPOCH) // _MICROSECOND, *_offset(value.utcoffset(), value.tzinfo)
+    if isinstance(value, datetime.timedelta):
+        return "duration", value.days, value.seconds * 1_000_000 + value.microseconds
+    if isinstance(value, decimal.Decimal):
+        return "decimal", str(value)
+    if isinstance(value, uuid.UUID):
+        return "uuid", value.bytes
+    if isinstance(value, os.PathLike):
+        return "value", os.fspath(value)
+    pandas = sys.modules.get("pandas")
+    if pandas is not None:
+        answer = _pandas(pandas, value, wants_items)
+        if answer is not None:
+            return answer
+    if isinstance(value, Mapping):
+        return "mapping", list(value.items())
+    fields = _fields(value)
+    if fields is not None:
+        return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)]
+    if names is not None and not isinstance(value, Iterable | type):
+        return "record", [(name, getattr(value, name)) for name in names if hasattr(value, name)]
+    if isinstance(value, Iterator | Mapping.__class__) or (isinstance(value, Iterable) and not isinstance(value, type)):
+        return "items", value
+    return "other", _class_name(type(value))
+
+
+def _array(array: np.ndarray[Any, Any], wants_items: bool) -> Answer:
+    """Describe an array that is more than numbers, or less than all of them."""
+    if isinstance(array, np.ma.MaskedArray):
+        if wants_items:
+            return "masked", np.asarray(array.data), np.ma.getmaskarray(array)
+        return "other", _array_name(array)
+    if type(array) not in (np.ndarray, np.memmap):
+        return "other", _array_name(array)
+    kind = array.dtype.kind
+    if kind in "Mm":
+        unit, count = np.datetime_data(array.dtype)
+        if unit != "generic":
+            return "times", np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).view(np.int64).reshape(
+                array.shape
+            ), kind, unit, count
+    elif kind in "US":
+        return "value", array.tolist()
+    elif kind == "O" and wants_items:
+        return "value", array.tolist()
+    elif kind == "V" and array.dtype.names is not None:
+        if array.ndim == 0:
+            return "record", [(name, array[name][()]) for name in array.dtype.names]
+        if array.ndim == 1:
+            return "columns", [(name, array[name]) for name in array.dtype.names]
+    return "other", _array_name(array)
+
+
+def _scalar(scalar: np.generic) -> Answer:
+    """Describe a NumPy scalar as the number that it is."""
+    if isinstance(scalar, np.datetime64 | np.timedelta64):
+        unit, count = np.datetime_data(scalar.dtype)
+        if unit == "generic":
+            return "other", _class_name(type(scalar))
+        return "times", np.asarray(scalar).view(np.int64), scalar.dtype.kind, unit, count
+    if isinstance(scalar, np.void):
+        if scalar.dtype.names is None:
+            return "value", scalar.tobytes()
+        return "record", [(name, scalar[name]) for name in scalar.dtype.names]
+    number = scalar.item()
+    if isinstance(number, np.generic):  # longdouble: Python has no number for it
+        return "other", _class_name(type(scalar))
+    return "value", number
+
+
+def _pandas(pandas: Any, value: Any, wants_items: bool) -> Answer | None:
+    """Describe what pandas holds through its NumPy values."""
+    if isinstance(value, pandas.DataFrame):
+        return "columns", [(str(name), value[name]) for name in value.columns]
+    if isinstance(value, pandas.Timestamp | pandas.Timedelta):
+        return _scalar(value.to_numpy())  # a Timestamp with a zone is a datetime and never comes here
+    if value is pandas.NaT or value is pandas.NA:
+        return "value", None
+    if isinstance(value, pandas.Series | pandas.Index):
+        value = value.array
+    if not isinstance(value, pandas.api.extensions.ExtensionArray):
+        return None
+    missing = np.asarray(value.isna())
+    dtype = value.dtype
+    if isinstance(dtype, pandas.CategoricalDtype):
+        return "value", np.asarray(value)
+    kind = getattr(dtype, "numpy_dtype", dtype)
+    if not isinstance(kind, np.dtype):
+        return "value", np.asarray(value, dtype=object if missing.any() else None)
+    if kind.kind in "OMmUS" or not missing.any() or isinstance(dtype, np.dtype):
+        return "value", value.to_numpy(dtype=kind) if kind.kind != "O" else list(value)
+    if kind.kind == "f" and not hasattr(value, "_mask"):
+        return "value", np.asarray(value)  # NaN is a value of its own here
+    if not wants_items:
+        return "other", f"{dtype} array with {int(missing.sum())} missing values"
+    return "masked", value.to_numpy(dtype=kind, na_value=kind.type(0)), missing
+
+
+def _fields(value: Any) -> list[str] | None:
+    """Names of the fields of a data class, an attrs class, a pydantic-like model or a plain namespace."""
+    cls = type(value)
+    if isinstance(value, type):
+        return None
+    if dataclasses.is_dataclass(value):
+        return [field.name for field in dataclasses.fields(value)]
+    attributes = getattr(cls, "__attrs_attrs__", None)
+    if attributes is not None:
+        return [attribute.name for attribute in attributes]
+    model_fields = getattr(cls, "model_fields", None)
+    if isinstance(model_fields, dict):
+        return list(model_fields)
+    if cls.__module__ == "types" and cls.__qualname__ == "SimpleNamespace":
+        return list(vars(value))
+    return None
+
+
+def _offset(offset: datetime.timedelta | None, zone: datetime.tzinfo | None) -> tuple[int | None, str]:
+    if offset is None:
+        return None, ""
+    return offset // _MICROSECOND, str(getattr(zone, "key", ""))
+
+
+def _array_name(array: np.ndarray[Any, Any]) -> str:
+    cls = type(array)
+    name = "array" if cls is np.ndarray else _class_name(cls)
+    return f"{name} of dtype {array.dtype} and shape {array.shape}"
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
+
+
+def make_datetime(microseconds: int, offset: int) -> datetime.datetime:
+    """Return the time that many microseconds after year 1 on a clock that is ``offset`` seconds ahead of UTC."""
+    zone = datetime.timezone.utc if offset == 0 else datetime.timezone(datetime.timedelta(seconds=offset))
+    return (_EPOCH + microseconds * _MICROSECOND).replace(tzinfo=zone)
+
+
+def make_date(days: int) -> datetime.date:
+    """Return the date that many days after the first."""
+    return datetime.date.fromordinal(days + 1)
+
+
+def make_duration(days: int, microseconds: int) -> datetime.timedelta:
+    """Return a difference of times."""
+    return datetime.timedelta(days=days, microseconds=microseconds)
+
+
+def make_decimal(text: str) -> decimal.Decimal:
+    """Return a decimal number."""
+    return decimal.Decimal(text)
+
+
+def make_uuid(data: bytes) -> uuid.UUID:
+    """Return a UUID."""
+    return uuid.UUID(bytes=data)

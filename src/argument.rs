@@ -1,0 +1,195 @@
+//! Making Python objects of the arguments that the host describes.
+#![expect(unsafe_code, reason = "builds Python objects through the C API")]
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PySet, PyString, PyTuple};
+use smallvec::SmallVec;
+
+use crate::array::{self, Lent};
+use crate::boundary::Failure;
+use crate::error::ErrorCode;
+use crate::interpreter;
+use crate::object::Object;
+use crate::value::{Kind, MAX_DEPTH, Value};
+
+/// The arguments of a call as the host described them, on their way to Python objects.
+pub(crate) struct Arguments<'a, 'py> {
+    pub(crate) values: std::slice::Iter<'a, Value>,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) lends: array::Lends<'a>,
+    /// The arrays made so far over lent memory.
+    pub(crate) lent: SmallVec<[Lent<'py>; 4]>,
+}
+
+impl<'py> Arguments<'_, 'py> {
+    /// Builds the next value, with its children.
+    pub(crate) fn build(&mut self, py: Python<'py>, depth: u32) -> Result<Bound<'py, PyAny>, Failure> {
+        if depth > MAX_DEPTH {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!("the arguments nest deeper than {MAX_DEPTH} levels"),
+            ));
+        }
+        let Some(&value) = self.values.next() else {
+            return Err(Failure::argument("the call describes fewer values than it counts"));
+        };
+        let Some(kind) = Kind::from_abi(value.kind) else {
+            return Err(Failure::argument(format!("{} is no kind of argument", value.kind)));
+        };
+        // SAFETY: every function returns a new reference, or NULL with an exception set.
+        let owned = |ptr| unsafe { Bound::from_owned_ptr_or_err(py, ptr) }.map_err(Failure::from);
+        match kind {
+            Kind::Array | Kind::NdArray => {
+                let data = self.lends.next()?;
+                let layout = self.layout(kind, &value)?;
+                // SAFETY: the host promises, in the contract of `snake_function_call`, that lent memory has this size
+                // and stays valid until the call or the lease has ended; `lent` finds out when.
+                let array = unsafe { array::lend(py, &value, &layout, data) }?;
+                self.lent.push(Lent::new(array.clone()));
+                Ok(array)
+            }
+            Kind::None => Ok(py.None().into_bound(py)),
+            Kind::Bool => Ok(PyBool::new(py, value.bits != 0).to_owned().into_any()),
+            // SAFETY: attached; likewise for the next three.
+            Kind::Int => owned(unsafe { ffi::PyLong_FromLongLong(value.bits.cast_signed()) }),
+            // SAFETY: see above.
+            Kind::Uint => owned(unsafe { ffi::PyLong_FromUnsignedLongLong(value.bits) }),
+            // SAFETY: see above.
+            Kind::Float => owned(unsafe { ffi::PyFloat_FromDouble(f64::from_bits(value.bits)) }),
+            Kind::Complex => {
+                let (real, imaginary) = (f64::from_bits(value.bits), f64::from_bits(value.len));
+                // SAFETY: see above.
+                owned(unsafe { ffi::PyComplex_FromDoubles(real, imaginary) })
+            }
+            Kind::Text => {
+                let text = self.text(&value)?;
+                Ok(PyString::new(py, text).into_any())
+            }
+            Kind::Bytes => Ok(PyBytes::new(py, self.data(&value)?).into_any()),
+            Kind::BigInt => {
+                let bytes = PyBytes::new(py, self.data(&value)?);
+                let signed = PyDict::new(py);
+                signed.set_item("signed", true)?;
+                Ok(py
+                    .get_type::<PyInt>()
+                    .call_method("from_bytes", (bytes, "little"), Some(&signed))?)
+            }
+            Kind::List | Kind::Tuple => {
+                let items = self.children(py, self.count(&value, 1)?, depth)?;
+                if kind == Kind::List {
+                    Ok(PyList::new(py, items)?.into_any())
+                } else {
+                    Ok(PyTuple::new(py, items)?.into_any())
+                }
+            }
+            Kind::Dict => {
+                let dict = PyDict::new(py);
+                for _ in 0..self.count(&value, 2)? {
+                    let key = self.build(py, depth + 1)?;
+                    dict.set_item(key, self.build(py, depth + 1)?)?;
+                }
+                Ok(dict.into_any())
+            }
+            Kind::Object => {
+                // SAFETY: the host promises that the address is that of an object that it owns.
+                unsafe { Object::borrow_address(py, value.bits) }
+            }
+            Kind::Set => Ok(PySet::new(py, self.children(py, self.count(&value, 1)?, depth)?)?.into_any()),
+            Kind::Datetime => {
+                let arguments = (value.bits.cast_signed(), value.len.cast_signed());
+                Ok(interpreter::helper(py, "values")?.call_method1("make_datetime", arguments)?)
+            }
+            Kind::Date => Ok(interpreter::helper(py, "values")?.call_method1("make_date", (value.bits,))?),
+            Kind::Duration => {
+                let arguments = (value.bits.cast_signed(), value.len.cast_signed());
+                Ok(interpreter::helper(py, "values")?.call_method1("make_duration", arguments)?)
+            }
+            Kind::Decimal => {
+                let text = PyString::new(py, self.text(&value)?);
+                Ok(interpreter::helper(py, "values")?.call_method1("make_decimal", (text,))?)
+            }
+            Kind::Uuid => {
+                let bytes = PyBytes::new(py, self.data(&value)?);
+                Ok(interpreter::helper(py, "values")?.call_method1("make_uuid", (bytes,))?)
+            }
+            Kind::Instance => {
+                let class = self.build(py, depth + 1)?;
+                let fields = self.build(py, depth + 1)?.cast_into::<PyDict>().map_err(PyErr::from)?;
+                Ok(class.call((), Some(&fields))?)
+            }
+            Kind::Other | Kind::Record | Kind::Time | Kind::Columns | Kind::Masked => {
+                Err(Failure::argument(format!("{kind:?} is no kind of argument")))
+            }
+        }
+    }
+
+    /// The shape of an array, and its strides in bytes unless it is contiguous.
+    fn layout(&mut self, kind: Kind, value: &Value) -> Result<array::Layout, Failure> {
+        if kind == Kind::Array {
+            return Ok(array::Layout::contiguous(value.len));
+        }
+        let dimensions = self.count(value, 2)?;
+        if dimensions > array::MAX_DIMENSIONS {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!(
+                    "an array has {dimensions} dimensions, but NumPy allows {}",
+                    array::MAX_DIMENSIONS
+                ),
+            ));
+        }
+        let mut next = || self.values.next().map_or(0, |number| number.bits.cast_signed());
+        let shape = (0..dimensions).map(|_| next()).collect();
+        let strides = (0..dimensions).map(|_| next()).collect();
+        Ok(array::Layout { shape, strides })
+    }
+
+    fn text(&self, value: &Value) -> Result<&str, Failure> {
+        std::str::from_utf8(self.data(value)?).map_err(|at| {
+            Failure::argument(format!(
+                "a string is not valid UTF-8: wrong byte at offset {}; pass bytes instead",
+                at.valid_up_to()
+            ))
+        })
+    }
+
+    fn children(&mut self, py: Python<'py>, count: usize, depth: u32) -> Result<Vec<Bound<'py, PyAny>>, Failure> {
+        let mut items = Vec::with_capacity(count);
+        for _ in 0..count {
+            items.push(self.build(py, depth + 1)?);
+        }
+        Ok(items)
+    }
+
+    /// The children of a container, checked against the values that are there before memory is taken.
+    fn count(&self, value: &Value, each: usize) -> Result<usize, Failure> {
+        let left = self.values.len() / each;
+        usize::try_from(value.len)
+            .ok()
+            .filter(|&count| count <= left)
+            .ok_or_else(|| {
+                Failure::argument(format!(
+                    "a container counts {} children, but {left} follow at most",
+                    value.len
+                ))
+            })
+    }
+
+    /// The bytes of a text or bytes value.
+    fn data(&self, value: &Value) -> Result<&[u8], Failure> {
+        let range = || {
+            let start = usize::try_from(value.bits).ok()?;
+            self.bytes
+                .get(start..start.checked_add(usize::try_from(value.len).ok()?)?)
+        };
+        range().ok_or_else(|| {
+            Failure::argument(format!(
+                "a value takes bytes {} and {} more, but the call has {}",
+                value.bits,
+                value.len,
+                self.bytes.len()
+            ))
+        })
+    }
+}

@@ -1,0 +1,529 @@
+//! Describing a result that is more than one value: as values in prefix order, a container before its children.
+//!
+//! What an object is decides its description: numbers, text, bytes and containers are looked at here; the rest
+//! (dates, decimals, enums, data classes, pandas …) is put into simpler terms by `gophersnake.values`. A plan from the host says
+//! where it expects something else than that: a reference, named fields, or the items of an object array.
+#![expect(unsafe_code, reason = "hands out boxes as raw pointers and takes them back")]
+
+use std::ptr::null_mut;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMemoryView, PySet,
+    PyString, PyTuple,
+};
+
+use crate::array::{self, Dtype};
+use crate::boundary::{Failure, slice};
+use crate::error::{ErrorCode, type_name};
+use crate::interpreter;
+use crate::object::{self, Object};
+use crate::value::{Kind, MAX_DEPTH, MAX_VALUES, Value, small_int, utf8};
+
+/// A result of more than one value. Its owner reads it and ends it with `snake_tree_free`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Tree {
+    /// The values, in prefix order. The owner may set the `bits` of an `OBJECT` to 0, and then owns the reference itself.
+    pub values: *mut Value,
+    /// How many values there are.
+    pub values_len: usize,
+    /// What the positions of texts and bytes count in.
+    pub bytes: *const u8,
+    /// How many bytes there are.
+    pub bytes_len: usize,
+}
+
+/// What the host expects of a result: a graph of nodes, of which the first is the root. It is only read.
+///
+/// | kind of node | `bits` | `len` | expects |
+/// |---|---|---|---|
+/// | `NONE` | | | whatever it is |
+/// | `OBJECT` | | | a reference |
+/// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
+/// | `DICT` | index of a node for the values | | pairs |
+/// | `RECORD` | index of the first field | fields | pairs, or named attributes |
+///
+/// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its value.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Plan {
+    /// The nodes and fields.
+    pub nodes: *const Value,
+    /// How many there are.
+    pub nodes_len: usize,
+    /// The names.
+    pub bytes: *const u8,
+    /// How many bytes the names have.
+    pub bytes_len: usize,
+}
+
+/// Ends a tree and the references in it. NULL is allowed. Any thread; never attaches and never waits.
+///
+/// # Safety
+///
+/// `tree` must be NULL or a tree that its owner did not end yet, and of whose values only `bits` of an `OBJECT` was changed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_tree_free(tree: *mut Tree) {
+    if !tree.is_null() {
+        // SAFETY: every tree is the first field of an `Owned` from `build`, and the caller owns it.
+        drop(unsafe { Box::from_raw(tree.cast::<Owned>()) });
+    }
+}
+
+/// What stands behind a `Tree`.
+#[repr(C)]
+struct Owned {
+    view: Tree,
+    values: Vec<Value>,
+    bytes: Vec<u8>,
+    /// The arrays that values point into.
+    arrays: Vec<*mut Object>,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        for array in &self.arrays {
+            object::free(array.cast());
+        }
+        for value in &self.values {
+            if value.kind == Kind::Object as u32 {
+                object::free(std::ptr::with_exposed_provenance_mut(value.bits as usize));
+            }
+        }
+    }
+}
+
+impl Tree {
+    /// Describes `object`.
+    pub(crate) fn build(object: &Bound<'_, PyAny>, plan: Option<&Plan>) -> Result<*mut Tree, Failure> {
+        let view = Tree {
+            values: null_mut(),
+            values_len: 0,
+            bytes: null_mut(),
+            bytes_len: 0,
+        };
+        let mut owned = Box::new(Owned {
+            view,
+            values: Vec::new(),
+            bytes: Vec::new(),
+            arrays: Vec::new(),
+        });
+        Builder {
+            tree: &mut owned,
+            plan: Plan::read(plan)?,
+            helper: None,
+        }
+        .add(object, Some(0), 0)?;
+        owned.view = Tree {
+            values: owned.values.as_mut_ptr(),
+            values_len: owned.values.len(),
+            bytes: owned.bytes.as_ptr(),
+            bytes_len: owned.bytes.len(),
+        };
+        Ok(Box::into_raw(owned).cast())
+    }
+}
+
+/// A plan, checked as far as it is followed.
+struct PlanView<'a> {
+    nodes: &'a [Value],
+    bytes: &'a [u8],
+}
+
+/// A node of a plan; none expects whatever comes.
+type Node = Option<u64>;
+
+impl Plan {
+    fn read(plan: Option<&Plan>) -> Result<PlanView<'_>, Failure> {
+        let Some(plan) = plan else {
+            return Ok(PlanView { nodes: &[], bytes: &[] });
+        };
+        // SAFETY: the host promises that the pointers point to what their lengths say, and stay so during the call.
+        let (nodes, bytes) = unsafe {
+            (
+                slice("plan", plan.nodes, plan.nodes_len),
+                slice("plan", plan.bytes, plan.bytes_len),
+            )
+        };
+        Ok(PlanView {
+            nodes: nodes.map_err(Failure::Report)?,
+            bytes: bytes.map_err(Failure::Report)?,
+        })
+    }
+}
+
+impl<'a> PlanView<'a> {
+    fn node(&self, node: Node) -> Option<&'a Value> {
+        self.nodes.get(usize::try_from(node?).ok()?)
+    }
+
+    fn expects(&self, node: Node, kind: Kind) -> bool {
+        self.node(node).is_some_and(|node| node.kind == kind as u32)
+    }
+
+    /// The node for the items of what `node` expects.
+    fn items(&self, node: Node) -> Node {
+        self.node(node)
+            .filter(|node| node.kind == Kind::List as u32 || node.kind == Kind::Dict as u32)
+            .map(|node| node.bits)
+    }
+
+    /// The fields of a record: name and node.
+    fn fields(&self, node: Node) -> impl Iterator<Item = (&'a str, Node)> + use<'a> {
+        let record = self.node(node).filter(|node| node.kind == Kind::Record as u32);
+        let range = record.and_then(|record| {
+            let start = usize::try_from(record.bits).ok()?;
+            self.nodes
+                .get(start..start.checked_add(usize::try_from(record.len).ok()?)?)
+        });
+        let bytes = self.bytes;
+        range.unwrap_or_default().iter().map(move |field| {
+            let name = usize::try_from(field.bits)
+                .ok()
+                .and_then(|start| bytes.get(start..start.checked_add(usize::try_from(field.len).ok()?)?))
+                .and_then(|name| std::str::from_utf8(name).ok());
+            (name.unwrap_or_default(), Some(u64::from(field.dtype)))
+        })
+    }
+
+    fn field(&self, node: Node, name: &str) -> Node {
+        self.fields(node)
+            .find(|field| field.0 == name)
+            .and_then(|field| field.1)
+    }
+}
+
+struct Builder<'a, 'py> {
+    tree: &'a mut Owned,
+    plan: PlanView<'a>,
+    helper: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Builder<'_, 'py> {
+    fn push(&mut self, value: Value) -> Result<usize, Failure> {
+        if self.tree.values.len() >= MAX_VALUES {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!("the result has more than {MAX_VALUES} values"),
+            ));
+        }
+        self.tree.values.push(value);
+        Ok(self.tree.values.len() - 1)
+    }
+
+    fn leaf(&mut self, kind: Kind, bits: u64, len: u64) -> Result<(), Failure> {
+        self.push(Value::new(kind, bits, len)).map(drop)
+    }
+
+    fn data(&mut self, kind: Kind, data: &[u8]) -> Result<(), Failure> {
+        let position = self.tree.bytes.len() as u64;
+        self.tree.bytes.extend_from_slice(data);
+        self.leaf(kind, position, data.len() as u64)
+    }
+
+    fn text(&mut self, text: &Bound<'py, PyAny>) -> Result<(), Failure> {
+        let (data, len) = utf8(text)?;
+        // SAFETY: the str lives while its UTF-8 form is copied.
+        self.data(Kind::Text, unsafe { std::slice::from_raw_parts(data, len) })
+    }
+
+    fn other(&mut self, what: &str) -> Result<(), Failure> {
+        self.data(Kind::Other, what.as_bytes())
+    }
+
+    /// Adds a container and its children; their number is known when they are there, since code that runs meanwhile may
+    /// change the container.
+    fn container(
+        &mut self,
+        kind: Kind,
+        children: impl FnOnce(&mut Self) -> Result<u64, Failure>,
+    ) -> Result<(), Failure> {
+        let head = self.push(Value::new(kind, 0, 0))?;
+        self.tree.values[head].len = children(self)?;
+        Ok(())
+    }
+
+    fn items(
+        &mut self,
+        kind: Kind,
+        items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
+        node: Node,
+        depth: u32,
+    ) -> Result<(), Failure> {
+        let each = self.plan.items(node);
+        self.container(kind, |this| {
+            let mut count = 0;
+            for item in items {
+                this.add(&item?, each, depth + 1)?;
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    fn pairs(
+        &mut self,
+        kind: Kind,
+        pairs: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
+        node: Node,
+        depth: u32,
+    ) -> Result<(), Failure> {
+        let each = self.plan.items(node);
+        let is_record = self.plan.expects(node, Kind::Record);
+        self.container(kind, |this| {
+            let mut count = 0;
+            for pair in pairs {
+                let (key, value) = pair?;
+                this.add(&key, None, depth + 1)?;
+                let node = match key.extract::<&str>() {
+                    Ok(name) if is_record => this.plan.field(node, name),
+                    _ => each,
+                };
+                this.add(&value, node, depth + 1)?;
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    /// Adds the description of `object`.
+    fn add(&mut self, object: &Bound<'py, PyAny>, node: Node, depth: u32) -> Result<(), Failure> {
+        if depth > MAX_DEPTH {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!("the result nests deeper than {MAX_DEPTH} levels, or contains itself"),
+            ));
+        }
+        if object.is_none() {
+            return self.leaf(Kind::None, 0, 0);
+        }
+        if self.plan.expects(node, Kind::Object) {
+            let reference = Object::give(object.clone());
+            // The tree owns the reference from here on.
+            return self.leaf(Kind::Object, reference.expose_provenance() as u64, 0);
+        }
+        if let Ok(float) = object.cast::<PyFloat>() {
+            self.leaf(Kind::Float, float.value().to_bits(), 0)
+        } else if let Ok(truth) = object.cast::<PyBool>() {
+            self.leaf(Kind::Bool, u64::from(truth.is_true()), 0)
+        } else if object.is_instance_of::<PyInt>() {
+            self.int(object)
+        } else if object.is_instance_of::<PyString>() {
+            self.text(object)
+        } else if let Ok(list) = object.cast::<PyList>() {
+            self.items(Kind::List, list.iter().map(Ok), node, depth)
+        } else if let Ok(tuple) = object.cast::<PyTuple>() {
+            self.tuple(tuple, node, depth)
+        } else if let Ok(dict) = object.cast::<PyDict>() {
+            // A copy, because code that runs meanwhile may change the dict.
+            self.pairs(Kind::Dict, dict.copy()?.iter().map(Ok), node, depth)
+        } else if array::from_object(object).is_some() {
+            self.array(object, node, depth)
+        } else if let Ok(bytes) = object.cast::<PyBytes>() {
+            self.data(Kind::Bytes, bytes.as_bytes())
+        } else if object.is_instance_of::<PyComplex>() {
+            // SAFETY: attached, and the object is a complex.
+            let (real, imaginary) = unsafe {
+                (
+                    ffi::PyComplex_RealAsDouble(object.as_ptr()),
+                    ffi::PyComplex_ImagAsDouble(object.as_ptr()),
+                )
+            };
+            self.leaf(Kind::Complex, real.to_bits(), imaginary.to_bits())
+        } else if let Ok(set) = object.cast::<PySet>() {
+            self.items(
+                Kind::Set,
+                PyFrozenSet::new(object.py(), set.iter())?.iter().map(Ok),
+                node,
+                depth,
+            )
+        } else if let Ok(set) = object.cast::<PyFrozenSet>() {
+            self.items(Kind::Set, set.iter().map(Ok), node, depth)
+        } else if let Ok(bytes) = object.cast::<PyByteArray>() {
+            self.data(Kind::Bytes, &bytes.to_vec())
+        } else if let Some(bytes) = memoryview_bytes(object)? {
+            self.data(Kind::Bytes, bytes.as_bytes())
+        } else {
+            self.explained(object, node, depth)
+        }
+    }
+
+    fn int(&mut self, object: &Bound<'py, PyAny>) -> Result<(), Failure> {
+        if let Some(int) = small_int(object) {
+            return self.leaf(Kind::Int, int.cast_unsigned(), 0);
+        }
+        if let Ok(int) = object.extract::<u64>() {
+            return self.leaf(Kind::Uint, int, 0);
+        }
+        let bits: usize = object.call_method0("bit_length")?.extract()?;
+        let signed = PyDict::new(object.py());
+        signed.set_item("signed", true)?;
+        let bytes = object.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed))?;
+        self.data(
+            Kind::BigInt,
+            bytes.cast_into::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
+        )
+    }
+
+    /// A tuple, or the fields of a named one.
+    fn tuple(&mut self, tuple: &Bound<'py, PyTuple>, node: Node, depth: u32) -> Result<(), Failure> {
+        if !tuple.is_exact_instance_of::<PyTuple>()
+            && let Ok(names) = tuple
+                .getattr("_fields")
+                .and_then(|names| names.cast_into::<PyTuple>().map_err(PyErr::from))
+        {
+            let pairs = names.iter().zip(tuple.iter()).map(Ok);
+            return self.pairs(Kind::Record, pairs, node, depth);
+        }
+        if self.plan.expects(node, Kind::Record) {
+            let nodes: Vec<Node> = self.plan.fields(node).map(|field| field.1).collect();
+            return self.container(Kind::Tuple, |this| {
+                for (index, item) in tuple.iter().enumerate() {
+                    this.add(&item, nodes.get(index).copied().flatten(), depth + 1)?;
+                }
+                Ok(tuple.len() as u64)
+            });
+        }
+        self.items(Kind::Tuple, tuple.iter().map(Ok), node, depth)
+    }
+
+    fn array(&mut self, object: &Bound<'py, PyAny>, node: Node, depth: u32) -> Result<(), Failure> {
+        let Some(array) = array::from_object(object) else {
+            return self.other(&type_name(&object.get_type()));
+        };
+        let Some(dtype) = array.plain() else {
+            return self.explained(object, node, depth);
+        };
+        if array.dimensions() == 0 {
+            return self.add(&object.call_method0("item")?, node, depth + 1);
+        }
+        self.elements(object, dtype)
+    }
+
+    /// Adds the elements of an array.
+    fn elements(&mut self, object: &Bound<'py, PyAny>, dtype: Dtype) -> Result<(), Failure> {
+        let Some(array) = array::from_object(object) else {
+            return self.other(&type_name(&object.get_type()));
+        };
+        let (data, owner) = array::contiguous(object)?;
+        let bits = data.expose_provenance() as u64;
+        self.tree.arrays.push(Object::give(owner));
+        let dimensions = array.dimensions();
+        let (kind, len) = if dimensions == 1 {
+            (Kind::Array, array.length(0))
+        } else {
+            (Kind::NdArray, dimensions as u64)
+        };
+        self.push(Value {
+            dtype: dtype as u32,
+            ..Value::new(kind, bits, len)
+        })?;
+        if kind == Kind::NdArray {
+            for axis in 0..dimensions {
+                self.leaf(Kind::Int, array.length(axis), 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what `gophersnake.values` says of an object; see there for the answers.
+    fn explained(&mut self, object: &Bound<'py, PyAny>, node: Node, depth: u32) -> Result<(), Failure> {
+        let py = object.py();
+        let helper = match &self.helper {
+            Some(helper) => helper.clone(),
+            None => self
+                .helper
+                .insert(interpreter::helper(py, "values")?.getattr("describe")?)
+                .clone(),
+        };
+        let wants_items = self.plan.expects(node, Kind::List);
+        let names: Option<Vec<&str>> = self
+            .plan
+            .expects(node, Kind::Record)
+            .then(|| self.plan.fields(node).map(|field| field.0).collect());
+        let answer = helper.call1((object, wants_items, names))?;
+        let tag: String = answer.get_item(0)?.extract()?;
+        let second = || answer.get_item(1);
+        let number = |index: usize| -> PyResult<u64> { Ok(answer.get_item(index)?.extract::<i64>()?.cast_unsigned()) };
+        match tag.as_str() {
+            "value" => self.add(&second()?, node, depth + 1),
+            "items" => self.items(Kind::List, second()?.try_iter()?, node, depth),
+            "mapping" => self.pairs(
+                Kind::Dict,
+                second()?.try_iter()?.map(|pair| pair?.extract()),
+                node,
+                depth,
+            ),
+            "record" => self.pairs(
+                Kind::Record,
+                second()?.try_iter()?.map(|pair| pair?.extract()),
+                node,
+                depth,
+            ),
+            "columns" => self.pairs(
+                Kind::Columns,
+                second()?.try_iter()?.map(|pair| pair?.extract()),
+                node,
+                depth,
+            ),
+            "masked" => self.container(Kind::Masked, |this| {
+                this.add(&second()?, None, depth + 1)?;
+                this.add(&answer.get_item(2)?, None, depth + 1)?;
+                Ok(2)
+            }),
+            "times" => {
+                // An array of int64, each of which counts so many of a unit.
+                self.elements(&second()?, array::time_dtype(&answer.get_item(2)?.extract::<String>()?))?;
+                self.text(&answer.get_item(3)?)?;
+                self.leaf(Kind::Int, number(4)?, 0)
+            }
+            "datetime" | "time" => {
+                let kind = if tag == "time" { Kind::Time } else { Kind::Datetime };
+                let offset = answer.get_item(2)?;
+                if offset.is_none() {
+                    return self.leaf(kind, number(1)?, 0);
+                }
+                self.leaf(kind, number(1)?, 1)?;
+                self.leaf(Kind::Int, number(2)?, 0)?;
+                self.text(&answer.get_item(3)?)
+            }
+            "date" => self.leaf(Kind::Date, number(1)?, 0),
+            "duration" => self.leaf(Kind::Duration, number(1)?, number(2)?),
+            "decimal" => {
+                self.text(&second()?)?;
+                self.relabel(Kind::Decimal)
+            }
+            "uuid" => {
+                self.add(&second()?, None, depth + 1)?;
+                self.relabel(Kind::Uuid)
+            }
+            _ => {
+                let what: String = second()?.extract()?;
+                self.other(&what)
+            }
+        }
+    }
+
+    /// Gives the last value another kind.
+    fn relabel(&mut self, kind: Kind) -> Result<(), Failure> {
+        if let Some(last) = self.tree.values.last_mut() {
+            last.kind = kind as u32;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a memoryview whose elements are bytes.
+fn memoryview_bytes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    if !object.is_instance_of::<PyMemoryView>() {
+        return Ok(None);
+    }
+    let format: String = object.getattr("format")?.extract()?;
+    let dimensions: usize = object.getattr("ndim")?.extract()?;
+    if format != "B" || dimensions != 1 {
+        return Ok(None);
+    }
+    Ok(Some(object.call_method0("tobytes")?.cast_into()?))
+}
