@@ -290,7 +290,7 @@ typedef struct snake_value {
 
 // What a call or a look at an object gives back.
 typedef struct snake_result {
-  // In: memory of the caller's for small data, or NULL.
+  // In: memory of the caller's for small data, or NULL. It is used if it is aligned to 16 bytes.
   void *scratch;
   // In: the size of `scratch` in bytes.
   size_t scratch_len;

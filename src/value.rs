@@ -24,6 +24,9 @@ use crate::object::Object;
 /// How deep lists, tuples and dicts may nest in the arguments of a call.
 pub const MAX_DEPTH: u32 = 100;
 
+/// The alignment of the largest dtype.
+const SCRATCH_ALIGNMENT: usize = 16;
+
 /// What a `snake_value` describes.
 ///
 /// | kind | `bits` | `len` | as an argument | as a result |
@@ -118,7 +121,7 @@ pub struct Value {
 #[repr(C)]
 #[derive(Debug)]
 pub struct ValueResult {
-    /// In: memory of the caller's for small data, or NULL.
+    /// In: memory of the caller's for small data, or NULL. It is used if it is aligned to 16 bytes.
     pub scratch: *mut c_void,
     /// In: the size of `scratch` in bytes.
     pub scratch_len: usize,
@@ -146,9 +149,9 @@ impl ValueResult {
         self.owner = null_mut();
     }
 
-    /// Whether `len` bytes find a place in the caller's memory.
+    /// Whether `len` bytes find a place in the caller's memory, aligned for any dtype.
     pub(crate) fn fits_scratch(&self, len: usize) -> bool {
-        !self.scratch.is_null() && len <= self.scratch_len
+        !self.scratch.is_null() && len <= self.scratch_len && self.scratch.addr().is_multiple_of(SCRATCH_ALIGNMENT)
     }
 
     /// Sets what is described by data that `owner` keeps alive.
@@ -321,12 +324,6 @@ pub(crate) struct Arguments<'a, 'py> {
 impl<'py> Arguments<'_, 'py> {
     /// Builds the next value, with its children.
     pub(crate) fn build(&mut self, py: Python<'py>, depth: u32) -> Result<Bound<'py, PyAny>, Failure> {
-        if depth > MAX_DEPTH {
-            return Err(Failure::new(
-                ErrorCode::Limit,
-                format!("the arguments nest deeper than {MAX_DEPTH} levels"),
-            ));
-        }
         let Some(&value) = self.values.next() else {
             return Err(Failure::argument("the call describes fewer values than it counts"));
         };
@@ -335,6 +332,12 @@ impl<'py> Arguments<'_, 'py> {
         };
         // SAFETY: every function returns a new reference, or NULL with an exception set.
         let owned = |ptr| unsafe { Bound::from_owned_ptr_or_err(py, ptr) }.map_err(Failure::from);
+        if depth == MAX_DEPTH && matches!(kind, Kind::List | Kind::Tuple | Kind::Dict) {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!("the arguments nest deeper than {MAX_DEPTH} levels"),
+            ));
+        }
         match kind {
             Kind::Array => {
                 let data = self.lends.next()?;
