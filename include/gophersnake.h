@@ -39,8 +39,14 @@
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
 #define SNAKE_ABI_VERSION 1
 
-// How deep lists, tuples and dicts may nest in the arguments of a call.
+// How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
+
+// How many values, children included, the arguments of a call and its result may have.
+#define SNAKE_MAX_VALUES (1 << 24)
+
+// How many dimensions NumPy allows in all its versions.
+#define SNAKE_MAX_DIMENSIONS 32
 
 // What kind of failure a `snake_error` reports.
 enum snake_error_code
@@ -87,14 +93,29 @@ typedef uint32_t snake_error_code;
 // | `UINT` | the uint64 | | int | int that fits uint64 only |
 // | `FLOAT` | the float64 | | float | float |
 // | `COMPLEX` | real part, a float64 | imaginary part, a float64 | complex | complex |
-// | `TEXT` | offset into `bytes` | bytes | str, from UTF-8 | str, in UTF-8 |
-// | `BYTES` | offset into `bytes` | bytes | bytes | bytes, bytearray, memoryview of bytes |
-// | `BIG_INT` | offset into `bytes` | bytes | int, little-endian two's complement | the same |
-// | `LIST`, `TUPLE` | | children, which follow | list, tuple | |
-// | `DICT` | | pairs of key and value, which follow | dict | |
-// | `ARRAY` | 1: writable, 0: read-only | elements | array over the next lent memory | array |
-// | `OBJECT` | address of the `snake_object` | | the object | a reference in `owner` |
-// | `OTHER` | | | not allowed | has no description; the data is a text that says what it is |
+// | `TEXT` | position | bytes | str, from UTF-8 | str, path; in UTF-8 |
+// | `BYTES` | position | bytes | bytes | bytes, bytearray, memoryview of bytes |
+// | `BIG_INT` | position | bytes | int, little-endian two's complement | the same |
+// | `LIST` | | children | list | list |
+// | `TUPLE` | | children | tuple | tuple |
+// | `DICT` | | pairs of key and value | dict | dict, mapping |
+// | `ARRAY` | in: 1 writable, 0 read-only; out: address | elements | array over the next lent memory | array of one dimension |
+// | `OBJECT` | address of the `snake_object` | | the object | a reference |
+// | `OTHER` | position | bytes | not allowed | what has no description: a text that says what it is |
+// | `SET` | | children | set | set, frozenset |
+// | `ND_ARRAY` | as `ARRAY` | dimensions | array over the next lent memory; its shape and its strides in bytes follow as `INT` | C-contiguous array; its shape follows |
+// | `RECORD` | | pairs of `TEXT` and value | not allowed | fields of an object by name |
+// | `DATETIME` | microseconds since 0001-01-01T00:00 on the clock | 1 if an offset follows | the `len` is the offset in seconds, and none follows | its offset from UTC in microseconds follows as `INT`, and its zone's name as `TEXT` |
+// | `DATE` | days since 0001-01-01 | | date | date |
+// | `TIME` | microseconds since midnight | 1 if an offset follows, as in `DATETIME` | not allowed | time |
+// | `DURATION` | days | microseconds | timedelta | timedelta |
+// | `DECIMAL` | position | bytes | Decimal | Decimal |
+// | `UUID` | position | 16 bytes | UUID | UUID |
+// | `COLUMNS` | | pairs of `TEXT` and array | not allowed | structured array, data frame |
+// | `MASKED` | | 2 | not allowed | an array and the array of its mask (1: no value) |
+// | `INSTANCE` | | 2 | an `OBJECT` that is a class and a `DICT` of keyword arguments | not used |
+//
+// A position is an offset into the call's `bytes`; in a result, into `data`, or into the `bytes` of its tree.
 enum snake_kind
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
@@ -130,6 +151,30 @@ enum snake_kind
   SNAKE_KIND_OBJECT = 13,
   // What has no description.
   SNAKE_KIND_OTHER = 14,
+  // A set.
+  SNAKE_KIND_SET = 15,
+  // A NumPy array of any rank.
+  SNAKE_KIND_ND_ARRAY = 16,
+  // Named fields.
+  SNAKE_KIND_RECORD = 17,
+  // A date and time.
+  SNAKE_KIND_DATETIME = 18,
+  // A date.
+  SNAKE_KIND_DATE = 19,
+  // A time of day.
+  SNAKE_KIND_TIME = 20,
+  // A difference of times.
+  SNAKE_KIND_DURATION = 21,
+  // A decimal number, as text.
+  SNAKE_KIND_DECIMAL = 22,
+  // A UUID.
+  SNAKE_KIND_UUID = 23,
+  // Named arrays of one length.
+  SNAKE_KIND_COLUMNS = 24,
+  // An array that lacks some values.
+  SNAKE_KIND_MASKED = 25,
+  // A new instance of a class.
+  SNAKE_KIND_INSTANCE = 26,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -173,6 +218,11 @@ enum snake_dtype
   SNAKE_DTYPE_COMPLEX64 = 13,
   // Two float64.
   SNAKE_DTYPE_COMPLEX128 = 14,
+  // Points in time, as int64. Only in results: a `TEXT` with NumPy's name of the unit follows, and an `INT` with how many
+  // of them an element counts.
+  SNAKE_DTYPE_DATETIME64 = 15,
+  // Differences of time, as int64; likewise.
+  SNAKE_DTYPE_TIMEDELTA64 = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -288,21 +338,78 @@ typedef struct snake_value {
   uint64_t len;
 } snake_value;
 
+// A result of more than one value. Its owner reads it and ends it with `snake_tree_free`.
+typedef struct snake_tree {
+  // The values, in prefix order. The owner may set the `bits` of an `OBJECT` to 0, and then owns the reference itself.
+  struct snake_value *values;
+  // How many values there are.
+  size_t values_len;
+  // What the positions of texts and bytes count in.
+  const uint8_t *bytes;
+  // How many bytes there are.
+  size_t bytes_len;
+} snake_tree;
+
+// An array that lies in Python's memory, for a host that looks at it without copying.
+typedef struct snake_array {
+  // The element at index 0 of every dimension.
+  void *data;
+  // A `SNAKE_DTYPE_*` value.
+  uint32_t dtype;
+  // How many dimensions it has, at most `SNAKE_MAX_DIMENSIONS`.
+  uint32_t ndim;
+  // 1 if Python lets the array be written to, else 0.
+  uint32_t writable;
+  // The length of each dimension.
+  int64_t shape[SNAKE_MAX_DIMENSIONS];
+  // How many bytes lie between neighbours along each dimension; may be negative.
+  int64_t strides[SNAKE_MAX_DIMENSIONS];
+  // Keeps the memory alive until `snake_array_release`.
+  struct snake_object *owner;
+} snake_array;
+
+// What the host expects of a result: a graph of nodes, of which the first is the root. It is only read.
+//
+// | kind of node | `bits` | `len` | expects |
+// |---|---|---|---|
+// | `NONE` | | | whatever it is |
+// | `OBJECT` | | | a reference |
+// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
+// | `DICT` | index of a node for the values | | pairs |
+// | `RECORD` | index of the first field | fields | pairs, or named attributes |
+//
+// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its value.
+typedef struct snake_plan {
+  // The nodes and fields.
+  const struct snake_value *nodes;
+  // How many there are.
+  size_t nodes_len;
+  // The names.
+  const uint8_t *bytes;
+  // How many bytes the names have.
+  size_t bytes_len;
+} snake_plan;
+
 // What a call or a look at an object gives back.
 typedef struct snake_result {
-  // In: memory of the caller's for small data, or NULL.
+  // In: memory of the caller's for small data, or NULL. It is used if it is aligned to 16 bytes.
   void *scratch;
   // In: the size of `scratch` in bytes.
   size_t scratch_len;
+  // In: what the caller expects, or NULL. It matters where a value has more than one description.
+  const struct snake_plan *plan;
   // What it is.
   struct snake_value value;
-  // The data of `TEXT`, `BYTES`, `BIG_INT`, `ARRAY` (C-contiguous, aligned, native byte order) and `OTHER` (a text).
-  // It lies in `scratch` if it fits, else in memory of `owner`; nobody else writes to it.
+  // The data of `TEXT`, `BYTES` and `ARRAY` (C-contiguous, aligned, native byte order) that need no tree. It lies in `scratch`
+  // if it fits, else in memory of `owner`; nobody else writes to it.
   const void *data;
   // The size of `data` in bytes.
   size_t data_len;
   // A reference that the caller now owns and ends with `snake_object_free`; NULL if there is nothing to keep.
   struct snake_object *owner;
+  // The result if one value does not describe it; `value` is then the first of its values. The caller owns it and
+  // ends it with `snake_tree_free`. NULL if there is none.
+  struct snake_tree *tree;
 } snake_result;
 
 // The arguments of a call and its result. The host fills in the first part; the call the second.
@@ -381,6 +488,29 @@ struct snake_error *snake_interpreter_shutdown(uint64_t timeout);
 //
 // `stats` must point to room for them.
 struct snake_error *snake_interpreter_stats(struct snake_stats *stats);
+
+// Ends a tree and the references in it. NULL is allowed. Any thread; never attaches and never waits.
+//
+// # Safety
+//
+// `tree` must be NULL or a tree that its owner did not end yet, and of whose values only `bits` of an `OBJECT` was changed.
+void snake_tree_free(struct snake_tree *tree);
+
+// Borrows the memory of an array. Its elements must be aligned and in native byte order.
+//
+// The memory stays valid until `snake_array_release`; Python may write to it meanwhile. Any thread; attaches.
+//
+// # Safety
+//
+// `object` must be a reference that its owner did not end yet; `array` must point to room for the result.
+struct snake_error *snake_array_borrow(const struct snake_object *object, struct snake_array *array);
+
+// Ends a borrow. NULL is allowed. Any thread; never attaches and never waits.
+//
+// # Safety
+//
+// `owner` must be NULL or that of a borrow that was not ended yet.
+void snake_array_release(struct snake_object *owner);
 
 // Names a descriptor to which the library writes one byte whenever a lease came back: the host then calls
 // `snake_lease_returned_copy`. A descriptor below 0 means none. Writing never blocks if the descriptor does not.

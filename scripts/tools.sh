@@ -40,6 +40,7 @@ else
 fi
 
 if ! command -v "${CC:-cc}" >/dev/null; then complain "${CC:-cc} (a C compiler: apt-get install gcc libc6-dev)"; fi
+if ! command -v "${CXX:-c++}" >/dev/null; then complain "${CXX:-c++} (a C++ compiler, for a test: apt-get install g++)"; fi
 
 if ! command -v "$python" >/dev/null; then
   complain "$python (CPython 3.11 or newer: apt-get install python3 python3-venv)"

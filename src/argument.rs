@@ -1,6 +1,7 @@
 //! Making Python objects of the arguments that the host describes.
 #![expect(unsafe_code, reason = "builds Python objects through the C API")]
 
+use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PySet, PyString, PyTuple};
@@ -25,18 +26,18 @@ pub(crate) struct Arguments<'a, 'py> {
 impl<'py> Arguments<'_, 'py> {
     /// Builds the next value, with its children.
     pub(crate) fn build(&mut self, py: Python<'py>, depth: u32) -> Result<Bound<'py, PyAny>, Failure> {
-        if depth > MAX_DEPTH {
-            return Err(Failure::new(
-                ErrorCode::Limit,
-                format!("the arguments nest deeper than {MAX_DEPTH} levels"),
-            ));
-        }
         let Some(&value) = self.values.next() else {
             return Err(Failure::argument("the call describes fewer values than it counts"));
         };
         let Some(kind) = Kind::from_abi(value.kind) else {
             return Err(Failure::argument(format!("{} is no kind of argument", value.kind)));
         };
+        if depth == MAX_DEPTH && kind.is_container() {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!("the arguments nest deeper than {MAX_DEPTH} levels"),
+            ));
+        }
         // SAFETY: every function returns a new reference, or NULL with an exception set.
         let owned = |ptr| unsafe { Bound::from_owned_ptr_or_err(py, ptr) }.map_err(Failure::from);
         match kind {
@@ -88,6 +89,11 @@ impl<'py> Arguments<'_, 'py> {
                 for _ in 0..self.count(&value, 2)? {
                     let key = self.build(py, depth + 1)?;
                     dict.set_item(key, self.build(py, depth + 1)?)?;
+                }
+                if dict.len() as u64 != value.len {
+                    return Err(
+                        PyValueError::new_err("two keys of a map are equal in Python, such as 1 and true").into(),
+                    );
                 }
                 Ok(dict.into_any())
             }

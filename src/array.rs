@@ -27,13 +27,15 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use numpy::npyffi::{self, NPY_TYPES, NpyTypes, PY_ARRAY_API, PyArrayObject, PyDataType_ELSIZE};
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
 
-use crate::boundary::Failure;
-use crate::error::type_name;
+use crate::boundary::{Failure, attached, out};
+use crate::error::{Error, type_name};
 use crate::lease;
+use crate::object::{self, Object};
 use crate::value::{Kind, Value, ValueResult};
 
 /// The element types of arrays.
@@ -173,7 +175,7 @@ impl<'py> Lent<'py> {
 }
 
 /// How many dimensions NumPy allows in all its versions.
-pub(crate) const MAX_DIMENSIONS: usize = 32;
+pub const MAX_DIMENSIONS: usize = 32;
 
 /// The shape of lent memory, and its strides in bytes; none means C-contiguous.
 pub(crate) struct Layout {
@@ -346,11 +348,15 @@ impl ArrayRef<'_, '_> {
 
     /// Whether its elements lie one after the other, aligned, in native byte order.
     fn is_contiguous(&self) -> bool {
-        let wanted = npyffi::NPY_ARRAY_C_CONTIGUOUS | npyffi::NPY_ARRAY_ALIGNED;
+        self.is_native() && self.fields().flags & npyffi::NPY_ARRAY_C_CONTIGUOUS != 0
+    }
+
+    /// Whether its elements are aligned and in native byte order.
+    fn is_native(&self) -> bool {
         // SAFETY: as in `element`.
         let order = unsafe { (*self.fields().descr).fields.byteorder.cast_unsigned() };
         let foreign = if cfg!(target_endian = "little") { b'>' } else { b'<' };
-        self.fields().flags & wanted == wanted && order != foreign
+        self.fields().flags & npyffi::NPY_ARRAY_ALIGNED != 0 && order != foreign
     }
 
     /// A contiguous copy that nobody else reaches.
@@ -367,16 +373,6 @@ impl ArrayRef<'_, '_> {
             let copy = PY_ARRAY_API.PyArray_FromArray(py, self.pointer, native, flags);
             Bound::from_owned_ptr_or_err(py, copy)
         }
-    }
-}
-
-/// Whether `object` is a NumPy scalar.
-pub(crate) fn is_scalar(object: &Bound<'_, PyAny>) -> bool {
-    let py = object.py();
-    // SAFETY: attached, and the object is alive.
-    unsafe {
-        let generic = npyffi::get_type_object(py, NpyTypes::PyGenericArrType_Type);
-        ffi::PyObject_TypeCheck(object.as_ptr(), generic) != 0
     }
 }
 
@@ -449,4 +445,83 @@ fn is_unshared(py: Python<'_>, array: *mut PyArrayObject) -> bool {
         }
     }
     false
+}
+
+/// An array that lies in Python's memory, for a host that looks at it without copying.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Array {
+    /// The element at index 0 of every dimension.
+    pub data: *mut c_void,
+    /// A `SNAKE_DTYPE_*` value.
+    pub dtype: u32,
+    /// How many dimensions it has, at most `SNAKE_MAX_DIMENSIONS`.
+    pub ndim: u32,
+    /// 1 if Python lets the array be written to, else 0.
+    pub writable: u32,
+    /// The length of each dimension.
+    pub shape: [i64; MAX_DIMENSIONS],
+    /// How many bytes lie between neighbours along each dimension; may be negative.
+    pub strides: [i64; MAX_DIMENSIONS],
+    /// Keeps the memory alive until `snake_array_release`.
+    pub owner: *mut Object,
+}
+
+/// Borrows the memory of an array. Its elements must be aligned and in native byte order.
+///
+/// The memory stays valid until `snake_array_release`; Python may write to it meanwhile. Any thread; attaches.
+///
+/// # Safety
+///
+/// `object` must be a reference that its owner did not end yet; `array` must point to room for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_array_borrow(object: *const Object, array: *mut Array) -> *mut Error {
+    attached(|py| {
+        // SAFETY: the caller's promise; likewise for the object.
+        let out = unsafe { out("array", array) }.map_err(Failure::Report)?;
+        // SAFETY: see above.
+        let object = unsafe { Object::borrow_address(py, object.addr() as u64) }?;
+        let array = from_object(&object).and_then(|array| array.plain().map(|dtype| (array, dtype)));
+        let Some((array, dtype)) = array else {
+            return Err(PyTypeError::new_err(format!(
+                "want an array of numbers, got {}",
+                type_name(&object.get_type())
+            ))
+            .into());
+        };
+        if !array.is_native() || array.dimensions() > MAX_DIMENSIONS {
+            return Err(
+                PyTypeError::new_err("an unaligned or byte-swapped array can be copied, but not borrowed").into(),
+            );
+        }
+        let fields = array.fields();
+        *out = Array {
+            data: fields.data.cast(),
+            dtype: dtype as u32,
+            ndim: fields.nd.unsigned_abs(),
+            writable: u32::from(fields.flags & npyffi::NPY_ARRAY_WRITEABLE != 0),
+            shape: [0; MAX_DIMENSIONS],
+            strides: [0; MAX_DIMENSIONS],
+            owner: null_mut(),
+        };
+        for axis in 0..array.dimensions() {
+            // SAFETY: the array has as many lengths and strides as dimensions.
+            unsafe {
+                out.shape[axis] = *fields.dimensions.add(axis) as i64;
+                out.strides[axis] = *fields.strides.add(axis) as i64;
+            }
+        }
+        out.owner = Object::give(object.clone());
+        Ok(())
+    })
+}
+
+/// Ends a borrow. NULL is allowed. Any thread; never attaches and never waits.
+///
+/// # Safety
+///
+/// `owner` must be NULL or that of a borrow that was not ended yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_array_release(owner: *mut Object) {
+    object::free(owner.cast());
 }

@@ -7,7 +7,7 @@
 use std::ptr::{null, null_mut};
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PySlice, PyString, PyType};
 
 use crate::boundary::Text;
 use crate::interpreter;
@@ -147,21 +147,30 @@ impl Report {
     /// Describes an exception with the helper `gophersnake.errors.describe` and drops it.
     pub(crate) fn from_exception(py: Python<'_>, exception: PyErr) -> Self {
         let described = interpreter::helper(py, "errors")
-            .and_then(|helper| helper.call_method1("describe", (exception.value(py),)))
+            // Before CPython 3.12, PyO3 keeps the traceback beside the value; `into_value` puts it back.
+            .and_then(|helper| helper.call_method1("describe", (exception.clone_ref(py).into_value(py),)))
             .and_then(|described| Report::from_description(&described));
         described.unwrap_or_else(|failure| {
-            // The helper is not there yet, or memory or stack ran out: say what can be said without running Python.
-            let type_name = type_name(&exception.get_type(py));
+            // The helper is not there yet, or memory or stack ran out: say what can be said with little.
+            let class = exception.get_type(py);
             let message = exception
                 .value(py)
                 .str()
-                .map(|message| message.to_string_lossy().into_owned())
-                .unwrap_or_else(|_| format!("<no message: {}>", type_name_of(py, &failure)));
+                .and_then(|message| message.get_item(PySlice::new(py, 0, MAX_FALLBACK, 1)))
+                .and_then(|message| Ok(message.cast_into::<PyString>()?.to_string_lossy().into_owned()));
+            let message = match message {
+                Ok(message) => message,
+                Err(_) => format!("<no message: {} while describing it>", type_name(&failure.get_type(py))),
+            };
             Report {
                 code: ErrorCode::Python as u32,
-                bases: vec![format!("builtins.{type_name}")],
-                type_name,
+                type_name: type_name(&class),
                 message,
+                bases: class
+                    .mro()
+                    .iter()
+                    .filter_map(|base| Some(full_name(base.cast::<PyType>().ok()?)))
+                    .collect(),
                 ..Report::default()
             }
         })
@@ -238,18 +247,21 @@ impl Report {
     }
 }
 
+/// How many characters of a message are kept when the helper is not there to bound it.
+const MAX_FALLBACK: isize = 4096;
+
 /// The name of a class as tracebacks print it.
-pub(crate) fn type_name(class: &Bound<'_, pyo3::types::PyType>) -> String {
-    let name = class
-        .qualname()
-        .map(|name: Bound<'_, PyString>| name.to_string_lossy().into_owned())
-        .unwrap_or_else(|_| "<class without a name>".to_owned());
-    match class.module() {
-        Ok(module) if module.to_string_lossy() != "builtins" => format!("{}.{name}", module.to_string_lossy()),
-        _ => name,
-    }
+pub(crate) fn type_name(class: &Bound<'_, PyType>) -> String {
+    let name = full_name(class);
+    name.strip_prefix("builtins.").map(str::to_owned).unwrap_or(name)
 }
 
-fn type_name_of(py: Python<'_>, exception: &PyErr) -> String {
-    type_name(&exception.get_type(py))
+/// The name of a class with its module.
+fn full_name(class: &Bound<'_, PyType>) -> String {
+    let readable = |name: PyResult<Bound<'_, PyString>>| name.map(|name| name.to_string_lossy().into_owned());
+    let name = readable(class.qualname()).unwrap_or_else(|_| "<class without a name>".to_owned());
+    match readable(class.module()) {
+        Ok(module) => format!("{module}.{name}"),
+        Err(_) => name,
+    }
 }

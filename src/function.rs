@@ -1,6 +1,7 @@
 //! Resolving a callable, and calling it.
 #![expect(unsafe_code, reason = "reads what the host described, and calls through the C API")]
 
+use std::collections::HashSet;
 use std::ffi::c_void;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -223,6 +224,7 @@ fn run<'py>(
         objects.push(Some(arguments.build(py, 0)?));
     }
     let mut names = SmallVec::<[Bound<'py, PyAny>; 4]>::new();
+    let mut seen = HashSet::new();
     for _ in 0..call.kwargs {
         if arguments
             .values
@@ -232,7 +234,11 @@ fn run<'py>(
         {
             return Err(Failure::argument("the name of a keyword argument is no TEXT"));
         }
-        names.push(arguments.build(py, 0)?);
+        let name = arguments.build(py, 0)?;
+        if !seen.insert(name.hash()?) && names.iter().any(|other| other.eq(&name).unwrap_or(true)) {
+            return Err(Failure::argument(format!("keyword argument {name:?} is given twice")));
+        }
+        names.push(name);
         objects.push(Some(arguments.build(py, 0)?));
     }
     if !arguments.values.as_slice().is_empty() {

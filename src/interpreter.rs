@@ -233,6 +233,17 @@ impl MainThread {
             return Err(Box::new(Report::new(ErrorCode::Start, broken.as_str())));
         }
         check_version(wanted)?;
+        let executable = std::path::Path::new(&wanted.executable);
+        if !executable.is_absolute() || !executable.exists() {
+            // CPython would start with another prefix, and then could not start again.
+            return Err(Box::new(Report::new(
+                ErrorCode::Environment,
+                format!(
+                    "want the absolute path of a Python executable, got {}",
+                    wanted.executable
+                ),
+            )));
+        }
         let state = match &self.started {
             Some((running, _)) if *running != wanted.executable => {
                 return Err(Box::new(Report::new(
@@ -326,8 +337,9 @@ fn check_version(wanted: &Environment) -> Result<(), Box<Report>> {
 /// Makes the started interpreter ready for calls. Everything here may be done again after a failure.
 fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     load_helpers(py)?;
-    static OUTPUT: AtomicBool = AtomicBool::new(false);
-    if !OUTPUT.swap(true, Ordering::Relaxed) {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if !INSTALLED.swap(true, Ordering::Relaxed) {
+        helper(py, "lifecycle")?.call_method0("install")?;
         output::install(py)?;
     }
     PyModule::import(py, "numpy").map_err(|exception| {

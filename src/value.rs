@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 
 use crate::array;
-use crate::boundary::Failure;
+use crate::boundary::{Failure, counted};
 use crate::object::Object;
 use crate::tree::{Plan, Tree};
 
@@ -25,6 +25,9 @@ pub const MAX_DEPTH: u32 = 100;
 
 /// How many values, children included, the arguments of a call and its result may have.
 pub const MAX_VALUES: usize = 1 << 24;
+
+/// The alignment of the largest dtype.
+const SCRATCH_ALIGNMENT: usize = 16;
 
 /// What a `snake_value` describes.
 ///
@@ -152,6 +155,10 @@ impl Kind {
         ];
         KINDS.get(kind as usize).copied()
     }
+
+    pub(crate) fn is_container(self) -> bool {
+        matches!(self, Kind::List | Kind::Tuple | Kind::Dict | Kind::Set | Kind::Instance)
+    }
 }
 
 /// One value; see `snake_kind` for what its fields mean.
@@ -172,7 +179,7 @@ pub struct Value {
 #[repr(C)]
 #[derive(Debug)]
 pub struct ValueResult {
-    /// In: memory of the caller's for small data, or NULL.
+    /// In: memory of the caller's for small data, or NULL. It is used if it is aligned to 16 bytes.
     pub scratch: *mut c_void,
     /// In: the size of `scratch` in bytes.
     pub scratch_len: usize,
@@ -212,9 +219,9 @@ impl ValueResult {
         self.tree = null_mut();
     }
 
-    /// Whether `len` bytes find a place in the caller's memory.
+    /// Whether `len` bytes find a place in the caller's memory, aligned for any dtype.
     pub(crate) fn fits_scratch(&self, len: usize) -> bool {
-        !self.scratch.is_null() && len <= self.scratch_len
+        !self.scratch.is_null() && len <= self.scratch_len && self.scratch.addr().is_multiple_of(SCRATCH_ALIGNMENT)
     }
 
     /// Sets what is described by data that `owner` keeps alive.
@@ -280,7 +287,7 @@ impl ValueResult {
         }
         // SAFETY: the plan is the host's, which promises that it is NULL or one that stays as it is during the call.
         let plan = unsafe { self.plan.as_ref() };
-        let tree = Tree::build(&object, plan)?;
+        let tree = counted(|_| Tree::build(&object, plan))?;
         self.set(Kind::None, 0, 0);
         // SAFETY: a tree has at least one value.
         self.value = unsafe { *(*tree).values };

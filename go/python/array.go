@@ -5,8 +5,10 @@ import "C"
 
 import (
 	"fmt"
+	"image"
 	"math"
 	"reflect"
+	"slices"
 	"unsafe"
 )
 
@@ -23,28 +25,139 @@ type floating interface {
 	~float32 | ~float64
 }
 
-// Lent is Go memory that a call lends to Python: an argument that Python sees as a NumPy array over the same memory. Make one with [Lend] or
-// [LendMut] for each call.
+// Lent is Go memory that a call lends to Python: an argument that Python sees as a NumPy array over the same memory. Make
+// one with [Lend], [LendMut] or [Matrix] for each call.
 type Lent struct {
 	pointer  unsafe.Pointer
-	length   int
+	length   int // of the slice; elements
 	dtype    dtype
 	writable bool
+	shape    []int // nil: one dimension
+	strides  []int // in elements; nil: C-contiguous
+	err      error // of Reshape or Strided: the call reports it
 }
 
-// Lend lends a slice as a read-only array of one dimension, without copying. A numeric slice that is an argument itself is lent in the
-// same way, except []byte, which becomes bytes.
+// Lend lends a slice as a read-only array of one dimension, without copying. A numeric slice that is an argument itself is
+// lent in the same way, except []byte, which becomes bytes.
 //
 // The memory stays valid for as long as Python reaches it. Do not write to it from Go meanwhile: until the call has
 // returned, and if Python keeps the array ([Stats] counts that) until it lets go.
 func Lend[T Number](s []T) Lent {
-	return Lent{unsafe.Pointer(unsafe.SliceData(s)), len(s), dtypeOf[T](), false}
+	return Lent{pointer: unsafe.Pointer(unsafe.SliceData(s)), length: len(s), dtype: dtypeOf[T]()}
 }
 
 // LendMut lends a slice as a writable array: what Python writes is in the slice when the call has returned.
 func LendMut[T Number](s []T) Lent {
-	return Lent{unsafe.Pointer(unsafe.SliceData(s)), len(s), dtypeOf[T](), true}
+	lent := Lend(s)
+	lent.writable = true
+	return lent
 }
+
+// Matrix lends a slice as a read-only array of rows and columns, in row-major order.
+func Matrix[T Number](s []T, rows, columns int) Lent { return Lend(s).Reshape(rows, columns) }
+
+// Reshape gives the array another shape, in row-major order. The number of elements stays.
+func (l Lent) Reshape(shape ...int) Lent {
+	elements := 1
+	for _, length := range shape {
+		if length < 0 || (length > 0 && elements > math.MaxInt/length) {
+			return l.failed("shape %v: want lengths of 0 or more", shape)
+		}
+		elements *= length
+	}
+	if elements != l.length {
+		return l.failed("shape %v has %d elements, but the slice has %d", shape, elements, l.length)
+	}
+	l.shape, l.strides = slices.Clone(shape), nil
+	return l.checked()
+}
+
+// Strided gives the array a shape and the number of elements of the slice between neighbours along each dimension.
+// The first element is that of the slice; none may lie outside of it.
+func (l Lent) Strided(shape, strides []int) Lent {
+	if len(shape) != len(strides) {
+		return l.failed("shape %v and strides %v differ in length", shape, strides)
+	}
+	last, empty := 0, false
+	for i, length := range shape {
+		if length < 0 || strides[i] < 0 {
+			return l.failed("shape %v, strides %v: want 0 or more", shape, strides)
+		}
+		if length == 0 {
+			empty = true
+			continue
+		}
+		if strides[i] > 0 && length-1 > (math.MaxInt-last)/strides[i] {
+			return l.failed("shape %v, strides %v: too large", shape, strides)
+		}
+		last += (length - 1) * strides[i]
+	}
+	if !empty && last >= l.length {
+		return l.failed("shape %v, strides %v: the last element is at %d, but the slice has %d", shape, strides, last, l.length)
+	}
+	l.shape, l.strides = slices.Clone(shape), slices.Clone(strides)
+	return l.checked()
+}
+
+func (l Lent) checked() Lent {
+	if len(l.shape) > C.SNAKE_MAX_DIMENSIONS {
+		return l.failed("want at most %d dimensions, got %d", C.SNAKE_MAX_DIMENSIONS, len(l.shape))
+	}
+	return l
+}
+
+func (l Lent) failed(format string, a ...any) Lent {
+	if l.err == nil {
+		l.err = fmt.Errorf(format, a...)
+	}
+	return l
+}
+
+// elements counts the elements of the array.
+func (l Lent) elements() int {
+	if l.shape == nil {
+		return l.length
+	}
+	elements := 1
+	for _, length := range l.shape {
+		elements *= length
+	}
+	return elements
+}
+
+// lendPixels lends the pixels of an image as an array of rows, columns and, if there is more than one, channels.
+func lendPixels(pixels []byte, r image.Rectangle, stride, channels int) Lent {
+	shape, strides := []int{r.Dy(), r.Dx()}, []int{stride, channels}
+	if channels > 1 {
+		shape, strides = append(shape, channels), append(strides, 1)
+	}
+	return Lend(pixels).Strided(shape, strides)
+}
+
+// arrayShape returns the shape and the kind of the elements of a Go array of numbers; nil if it is none.
+func arrayShape(t reflect.Type) ([]int, reflect.Kind) {
+	if t.Kind() != reflect.Array {
+		return nil, reflect.Invalid
+	}
+	inner, element := elementShape(t.Elem())
+	if element == reflect.Invalid {
+		return nil, reflect.Invalid
+	}
+	return append([]int{t.Len()}, inner...), element
+}
+
+// elementShape is arrayShape for what is a number itself, or an array of them.
+func elementShape(t reflect.Type) ([]int, reflect.Kind) {
+	if t.Kind() == reflect.Array {
+		return arrayShape(t)
+	}
+	if kind := t.Kind(); int(kind) < len(dtypeOfKind) && dtypeOfKind[kind] != 0 && !t.Implements(toPythonType) && t != durationType {
+		return []int{}, kind
+	}
+	return nil, reflect.Invalid
+}
+
+var toPythonType = reflect.TypeFor[ToPython]()
 
 // dtype is a SNAKE_DTYPE_* value.
 type dtype uint32
@@ -53,24 +166,27 @@ var dtypes = [...]struct {
 	name string
 	size uintptr
 }{
-	C.SNAKE_DTYPE_BOOL:       {"bool", 1},
-	C.SNAKE_DTYPE_INT8:       {"int8", 1},
-	C.SNAKE_DTYPE_INT16:      {"int16", 2},
-	C.SNAKE_DTYPE_INT32:      {"int32", 4},
-	C.SNAKE_DTYPE_INT64:      {"int64", 8},
-	C.SNAKE_DTYPE_UINT8:      {"uint8", 1},
-	C.SNAKE_DTYPE_UINT16:     {"uint16", 2},
-	C.SNAKE_DTYPE_UINT32:     {"uint32", 4},
-	C.SNAKE_DTYPE_UINT64:     {"uint64", 8},
-	C.SNAKE_DTYPE_FLOAT16:    {"float16", 2},
-	C.SNAKE_DTYPE_FLOAT32:    {"float32", 4},
-	C.SNAKE_DTYPE_FLOAT64:    {"float64", 8},
-	C.SNAKE_DTYPE_COMPLEX64:  {"complex64", 8},
-	C.SNAKE_DTYPE_COMPLEX128: {"complex128", 16},
+	C.SNAKE_DTYPE_BOOL:        {"bool", 1},
+	C.SNAKE_DTYPE_INT8:        {"int8", 1},
+	C.SNAKE_DTYPE_INT16:       {"int16", 2},
+	C.SNAKE_DTYPE_INT32:       {"int32", 4},
+	C.SNAKE_DTYPE_INT64:       {"int64", 8},
+	C.SNAKE_DTYPE_UINT8:       {"uint8", 1},
+	C.SNAKE_DTYPE_UINT16:      {"uint16", 2},
+	C.SNAKE_DTYPE_UINT32:      {"uint32", 4},
+	C.SNAKE_DTYPE_UINT64:      {"uint64", 8},
+	C.SNAKE_DTYPE_FLOAT16:     {"float16", 2},
+	C.SNAKE_DTYPE_FLOAT32:     {"float32", 4},
+	C.SNAKE_DTYPE_FLOAT64:     {"float64", 8},
+	C.SNAKE_DTYPE_COMPLEX64:   {"complex64", 8},
+	C.SNAKE_DTYPE_COMPLEX128:  {"complex128", 16},
+	C.SNAKE_DTYPE_DATETIME64:  {"datetime64", 8},
+	C.SNAKE_DTYPE_TIMEDELTA64: {"timedelta64", 8},
 }
 
 func (d dtype) String() string { return dtypes[d].name }
 func (d dtype) size() uintptr  { return dtypes[d].size }
+func (d dtype) isTime() bool   { return d == C.SNAKE_DTYPE_DATETIME64 || d == C.SNAKE_DTYPE_TIMEDELTA64 }
 
 // dtypeOf returns the dtype with the layout of a Go type.
 func dtypeOf[T Number]() dtype { return dtypeOfKind[reflect.TypeFor[T]().Kind()] }
@@ -96,165 +212,3 @@ var dtypeOfKind = [...]dtype{
 
 // int and uint are lent as 64 bits.
 var _ [8]byte = [unsafe.Sizeof(int(0))]byte{}
-
-// elements returns the elements of an array of the core, which lie in C memory.
-func elements[T any](r *C.snake_result) []T {
-	return unsafe.Slice((*T)(r.data), r.value.len)
-}
-
-// copyArray copies an array result into Go memory. Integers and floats may change their size where every value
-// stays what it is; any other change of dtype is an error.
-func copyArray[T Number](r *C.snake_result) ([]T, error) {
-	if r.value.kind != C.SNAKE_KIND_ARRAY {
-		return nil, mismatch[[]T](r)
-	}
-	from, to := dtype(r.value.dtype), dtypeOf[T]()
-	if from == to {
-		return append(make([]T, 0, r.value.len), elements[T](r)...), nil
-	}
-	out := make([]T, r.value.len)
-	bad, ok := -1, false
-	switch to {
-	case C.SNAKE_DTYPE_INT8:
-		bad, ok = integersTo(as[int8](out), r)
-	case C.SNAKE_DTYPE_INT16:
-		bad, ok = integersTo(as[int16](out), r)
-	case C.SNAKE_DTYPE_INT32:
-		bad, ok = integersTo(as[int32](out), r)
-	case C.SNAKE_DTYPE_INT64:
-		bad, ok = integersTo(as[int64](out), r)
-	case C.SNAKE_DTYPE_UINT8:
-		bad, ok = integersTo(as[uint8](out), r)
-	case C.SNAKE_DTYPE_UINT16:
-		bad, ok = integersTo(as[uint16](out), r)
-	case C.SNAKE_DTYPE_UINT32:
-		bad, ok = integersTo(as[uint32](out), r)
-	case C.SNAKE_DTYPE_UINT64:
-		bad, ok = integersTo(as[uint64](out), r)
-	case C.SNAKE_DTYPE_FLOAT32:
-		bad, ok = floatsTo(as[float32](out), r)
-	case C.SNAKE_DTYPE_FLOAT64:
-		bad, ok = floatsTo(as[float64](out), r)
-	case C.SNAKE_DTYPE_COMPLEX64:
-		if ok = from == C.SNAKE_DTYPE_COMPLEX128; ok {
-			bad = convert(parts[float32](out), parts[float64](elements[complex128](r)))
-		}
-	case C.SNAKE_DTYPE_COMPLEX128:
-		if ok = from == C.SNAKE_DTYPE_COMPLEX64; ok {
-			bad = convert(parts[float64](out), parts[float32](elements[complex64](r)))
-		}
-	}
-	if bad >= 0 && from == C.SNAKE_DTYPE_COMPLEX128 {
-		bad /= 2
-	}
-	switch {
-	case !ok:
-		return nil, mismatch[[]T](r)
-	case bad >= 0:
-		return nil, fmt.Errorf("[%d]: %s does not fit %s exactly", bad, elementString(r, bad), to)
-	}
-	return out, nil
-}
-
-// as views a slice of a named type as one of its underlying type.
-func as[T, N any](s []N) []T {
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
-}
-
-// parts views complex numbers as their real and imaginary parts.
-func parts[T floating, C any](s []C) []T {
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(s))), 2*len(s))
-}
-
-// integersTo converts an array of integers. It returns the index of the first that does not fit, or -1.
-func integersTo[T integer](out []T, r *C.snake_result) (bad int, ok bool) {
-	switch r.value.dtype {
-	case C.SNAKE_DTYPE_INT8:
-		return convert(out, elements[int8](r)), true
-	case C.SNAKE_DTYPE_INT16:
-		return convert(out, elements[int16](r)), true
-	case C.SNAKE_DTYPE_INT32:
-		return convert(out, elements[int32](r)), true
-	case C.SNAKE_DTYPE_INT64:
-		return convert(out, elements[int64](r)), true
-	case C.SNAKE_DTYPE_UINT8:
-		return convert(out, elements[uint8](r)), true
-	case C.SNAKE_DTYPE_UINT16:
-		return convert(out, elements[uint16](r)), true
-	case C.SNAKE_DTYPE_UINT32:
-		return convert(out, elements[uint32](r)), true
-	case C.SNAKE_DTYPE_UINT64:
-		return convert(out, elements[uint64](r)), true
-	}
-	return -1, false
-}
-
-// floatsTo converts an array of floats. It returns the index of the first that does not fit, or -1.
-func floatsTo[T floating](out []T, r *C.snake_result) (bad int, ok bool) {
-	switch r.value.dtype {
-	case C.SNAKE_DTYPE_FLOAT16:
-		for i, half := range elements[uint16](r) {
-			out[i] = T(float16(half))
-		}
-		return -1, true
-	case C.SNAKE_DTYPE_FLOAT32:
-		return convert(out, elements[float32](r)), true
-	case C.SNAKE_DTYPE_FLOAT64:
-		return convert(out, elements[float64](r)), true
-	}
-	return -1, false
-}
-
-// convert converts numbers and returns the index of the first whose value would change, or -1. NaN stays NaN.
-func convert[T, F integer | floating](out []T, in []F) int {
-	for i, v := range in {
-		w := T(v)
-		if v == v && (F(w) != v || (w < 0) != (v < 0)) { //nolint:gocritic // NaN differs from itself
-			return i
-		}
-		out[i] = w
-	}
-	return -1
-}
-
-// float16 returns the value of an IEEE 754 half precision number, which float32 holds exactly.
-func float16(half uint16) float32 {
-	sign := uint32(half&0x8000) << 16
-	exponent := uint32(half>>10) & 0x1f
-	fraction := uint32(half & 0x3ff)
-	switch {
-	case exponent == 0x1f:
-		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
-	case exponent != 0:
-		return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
-	}
-	value := float32(fraction) / (1 << 24) // zero or subnormal
-	return math.Float32frombits(sign | math.Float32bits(value))
-}
-
-// elementString formats an element for a message.
-func elementString(r *C.snake_result, i int) string {
-	switch r.value.dtype {
-	case C.SNAKE_DTYPE_INT8:
-		return fmt.Sprint(elements[int8](r)[i])
-	case C.SNAKE_DTYPE_INT16:
-		return fmt.Sprint(elements[int16](r)[i])
-	case C.SNAKE_DTYPE_INT32:
-		return fmt.Sprint(elements[int32](r)[i])
-	case C.SNAKE_DTYPE_INT64:
-		return fmt.Sprint(elements[int64](r)[i])
-	case C.SNAKE_DTYPE_UINT8:
-		return fmt.Sprint(elements[uint8](r)[i])
-	case C.SNAKE_DTYPE_UINT16:
-		return fmt.Sprint(elements[uint16](r)[i])
-	case C.SNAKE_DTYPE_UINT32:
-		return fmt.Sprint(elements[uint32](r)[i])
-	case C.SNAKE_DTYPE_UINT64:
-		return fmt.Sprint(elements[uint64](r)[i])
-	case C.SNAKE_DTYPE_FLOAT64:
-		return fmt.Sprint(elements[float64](r)[i])
-	case C.SNAKE_DTYPE_COMPLEX128:
-		return fmt.Sprint(elements[complex128](r)[i])
-	}
-	return "the value"
-}

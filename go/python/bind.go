@@ -5,58 +5,83 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"reflect"
+	"unsafe"
 )
 
-// Bind resolves "module:qualified.name" and returns it as a Go function of type F. A leading context.Context is
-// optional; the other parameters convert as the arguments of [Function.Call] do; the results are nothing or one value that [As] can make, then
-// optionally an error. Without an error among its results, the function panics with the error that it would return.
+// Bind resolves "module:qualified.name" and returns it as a Go function of type F.
+//
+//   - A leading context.Context is optional.
+//   - The other parameters convert as the arguments of [Function.Call]; variadic ones become single arguments.
+//   - A last parameter that is a struct with [Keywords] embedded becomes keyword arguments, by its fields.
+//   - The results are those that [As] can make: none, one, or several from a tuple; then optionally an error. Without one, the
+//     function panics with the error that it would return.
+//
+// Where Python can tell the signature (inspect.signature), Bind checks the number of parameters and the names of keywords.
 //
 //	find, err := python.Bind[func(context.Context, []float64) ([]int, error)](in, "outliers:detect")
 //
 // The call, the conversions included, is one crossing. The function stays loaded for as long as the Go function is reachable.
-func Bind[F any](in *Interpreter, name string) (F, error) {
+func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, error) {
 	var bound F
 	signature := reflect.TypeFor[F]()
-	if err := checkSignature(signature); err != nil {
+	s, err := readSignature(signature)
+	if err != nil {
 		return bound, fmt.Errorf("python: %s: cannot bind %v: %w", name, signature, err)
 	}
 	f, err := in.Func(name)
 	if err != nil {
 		return bound, err
 	}
+	if err := s.check(f); err != nil {
+		_ = f.Close()
+		return bound, fmt.Errorf("python: %s: cannot bind %v: %w", name, signature, err)
+	}
 	switch b := any(&bound).(type) {
 	case *func(context.Context, []float64) error:
-		*b = func(ctx context.Context, in []float64) error {
-			return f.run(ctx, C.SNAKE_WANT_OBJECT, lendOne(in), discard)
+		*b = func(ctx context.Context, data []float64) error {
+			return f.run(ctx, C.SNAKE_WANT_OBJECT, nil, lendOne(data), discard)
 		}
 	case *func(context.Context, []float64) (float64, error):
-		*b = bindArray(f, decodeFloat[float64])
+		*b = bindArray(f, readFloat[float64])
 	case *func(context.Context, []float64) ([]float64, error):
-		*b = bindArray(f, copyArray[float64])
+		*b = bindArray(f, readNumbers[float64])
 	case *func(context.Context, []float64) ([]int, error):
-		*b = bindArray(f, copyArray[int])
+		*b = bindArray(f, readNumbers[int])
+	case *func(context.Context, float64) (float64, error):
+		*b = func(ctx context.Context, x float64) (y float64, err error) {
+			err = f.run(ctx, C.SNAKE_WANT_VALUE, nil, func(frame *frame) (int, int, error) {
+				frame.add(C.SNAKE_KIND_FLOAT, 0, math.Float64bits(x), 0)
+				return 1, 0, nil
+			}, func(r *C.snake_result) (err error) {
+				y, err = readFloat[float64](f.in.read(r, nil))
+				return err
+			})
+			return y, err
+		}
 	default:
-		reflect.ValueOf(&bound).Elem().Set(reflect.MakeFunc(signature, f.reflected(signature)))
+		reflect.ValueOf(&bound).Elem().Set(reflect.MakeFunc(signature, s.body(f, options)))
 	}
 	return bound, nil
 }
 
 // bindArray makes a function of the most common shape, which needs no reflection.
-func bindArray[R any](f *Function, convert func(*C.snake_result) (R, error)) func(context.Context, []float64) (R, error) {
-	return func(ctx context.Context, in []float64) (out R, err error) {
-		err = f.run(ctx, C.SNAKE_WANT_VALUE, lendOne(in), func(r *C.snake_result) (err error) {
-			out, err = convert(r)
+func bindArray[R any](f *Function, read func(*results) (R, error)) func(context.Context, []float64) (R, error) {
+	return func(ctx context.Context, data []float64) (out R, err error) {
+		err = f.run(ctx, C.SNAKE_WANT_VALUE, nil, lendOne(data), func(r *C.snake_result) (err error) {
+			out, err = read(f.in.read(r, nil))
 			return err
 		})
 		return out, err
 	}
 }
 
-func lendOne(in []float64) func(*frame) (int, int, error) {
+func lendOne(data []float64) func(*frame) (int, int, error) {
 	return func(frame *frame) (int, int, error) {
-		frame.lend(Lend(in))
+		frame.lend(Lend(data))
 		return 1, 0, nil
 	}
 }
@@ -67,78 +92,183 @@ func discard(*C.snake_result) error { return nil }
 var (
 	contextType = reflect.TypeFor[context.Context]()
 	errorType   = reflect.TypeFor[error]()
-	objectType  = reflect.TypeFor[*Object]()
 )
 
-// checkSignature tells whether [Bind] can make a function of this type.
-func checkSignature(signature reflect.Type) error {
-	if signature.Kind() != reflect.Func {
-		return fmt.Errorf("want a function type")
-	}
-	results := signature.NumOut()
-	if results > 0 && signature.Out(results-1) == errorType {
-		results--
-	}
-	if results > 1 {
-		return fmt.Errorf("want at most one result and an error")
-	}
-	return nil
+// signature is a Go function type as [Bind] understands it.
+type signature struct {
+	parameters   int // positional ones; a variadic one counts
+	variadic     bool
+	keywords     *record // of the last parameter; nil if there is none
+	takesContext bool
+	results      []reflect.Type // without the error
+	returnsError bool
+	plan         *C.snake_plan
+	target       reflect.Type // what the result is read into; nil for no result
 }
 
-// reflected makes the body of a function of any type that passes [checkSignature].
-func (f *Function) reflected(signature reflect.Type) func([]reflect.Value) []reflect.Value {
-	takesContext := signature.NumIn() > 0 && signature.In(0) == contextType
-	results := signature.NumOut()
-	returnsError := results > 0 && signature.Out(results-1) == errorType
-	if returnsError {
-		results--
+func readSignature(t reflect.Type) (*signature, error) {
+	if t.Kind() != reflect.Func {
+		return nil, errors.New("want a function type")
 	}
-	return func(in []reflect.Value) []reflect.Value {
-		ctx := context.Background()
-		if takesContext {
-			ctx, in = in[0].Interface().(context.Context), in[1:]
-		}
-		arguments := make([]any, 0, len(in))
-		for i, value := range in {
-			if signature.IsVariadic() && i == len(in)-1 {
-				for j := range value.Len() {
-					arguments = append(arguments, value.Index(j).Interface())
-				}
-				continue
-			}
-			arguments = append(arguments, value.Interface())
-		}
-		var out []reflect.Value
-		var err error
-		if results == 1 {
-			target := reflect.New(signature.Out(0))
-			err = f.callInto(ctx, arguments, target)
-			out = append(out, target.Elem())
-		} else {
-			_, err = f.Call(ctx, arguments...)
-		}
-		if !returnsError {
+	s := &signature{variadic: t.IsVariadic(), parameters: t.NumIn()}
+	if t.NumIn() > 0 && t.In(0) == contextType {
+		s.takesContext = true
+		s.parameters--
+	}
+	if s.parameters > 0 {
+		if last := t.In(t.NumIn() - 1); last.Kind() == reflect.Struct && !isLeaf(last) {
+			r, err := recordOf(last)
 			if err != nil {
-				panic(err)
+				return nil, err
 			}
-			return out
+			if r.keywords {
+				s.keywords = r
+				s.parameters--
+			}
 		}
-		failure := reflect.Zero(errorType)
-		if err != nil {
-			failure = reflect.ValueOf(err)
-		}
-		return append(out, failure.Convert(errorType))
 	}
+	for i := range t.NumOut() {
+		s.results = append(s.results, t.Out(i))
+	}
+	if n := len(s.results); n > 0 && s.results[n-1] == errorType {
+		s.results, s.returnsError = s.results[:n-1], true
+	}
+	switch len(s.results) {
+	case 0:
+		return s, nil
+	case 1:
+		s.target = s.results[0]
+	default:
+		// Several results are read like a struct of that many fields, from a tuple.
+		var fields []reflect.StructField
+		for i, result := range s.results {
+			fields = append(fields, reflect.StructField{Name: fmt.Sprintf("Result%d", i+1), Type: result})
+		}
+		s.target = reflect.StructOf(fields)
+	}
+	var err error
+	s.plan, err = planOf(s.target)
+	return s, err
 }
 
-// callInto calls the function and converts its result into what `target` points to.
-func (f *Function) callInto(ctx context.Context, arguments []any, target reflect.Value) error {
-	if target.Type().Elem() == objectType {
-		object, err := f.Call(ctx, arguments...)
-		target.Elem().Set(reflect.ValueOf(object))
+// check compares the signature with that of the Python function, where Python can tell it.
+func (s *signature) check(f *Function) error {
+	var names []string
+	if s.keywords != nil {
+		for _, field := range s.keywords.fields {
+			names = append(names, field.name)
+		}
+	}
+	fixed := s.parameters
+	if s.variadic {
+		fixed--
+	}
+	checker, err := f.in.Func("gophersnake.values:check_signature")
+	if err != nil {
 		return err
 	}
-	return f.run(ctx, C.SNAKE_WANT_VALUE, func(frame *frame) (int, int, error) {
-		return frame.addArguments(arguments)
-	}, func(r *C.snake_result) error { return decode(r, target.Interface()) })
+	defer checker.Close()
+	complaint, err := checker.Call(context.Background(), f, fixed, names)
+	if err != nil {
+		return err
+	}
+	defer complaint.Close()
+	if complaint.IsNone() {
+		return nil
+	}
+	text, err := As[string](complaint)
+	if err != nil {
+		return err
+	}
+	return errors.New(text)
+}
+
+// body makes the body of a function of this signature.
+func (s *signature) body(f *Function, options []DecodeOption) func([]reflect.Value) []reflect.Value {
+	return func(in []reflect.Value) []reflect.Value {
+		ctx := context.Background()
+		if s.takesContext {
+			ctx, in = in[0].Interface().(context.Context), in[1:]
+		}
+		var target reflect.Value
+		want := uint32(C.SNAKE_WANT_OBJECT)
+		if s.target != nil {
+			target = reflect.New(s.target)
+			if s.target != objectType {
+				want = C.SNAKE_WANT_VALUE
+			}
+		}
+		err := f.run(ctx, want, s.plan, func(frame *frame) (int, int, error) {
+			return s.add(frame, in)
+		}, func(r *C.snake_result) error {
+			switch {
+			case s.target == nil:
+				return nil
+			case s.target == objectType:
+				target.Elem().Set(reflect.ValueOf(newObject(f.in, unsafe.Pointer(r.owner))))
+				r.owner = nil
+				return nil
+			}
+			return f.in.read(r, options).decode(target.Interface())
+		})
+		if err != nil && !s.returnsError {
+			panic(err)
+		}
+		out := make([]reflect.Value, 0, len(s.results)+1)
+		for i, result := range s.results {
+			switch {
+			case err != nil:
+				out = append(out, reflect.Zero(result))
+			case len(s.results) == 1:
+				out = append(out, target.Elem())
+			default:
+				out = append(out, target.Elem().Field(i))
+			}
+		}
+		if s.returnsError {
+			failure := reflect.New(errorType).Elem()
+			if err != nil {
+				failure.Set(reflect.ValueOf(err))
+			}
+			out = append(out, failure)
+		}
+		return out
+	}
+}
+
+// add describes the arguments.
+func (s *signature) add(f *frame, in []reflect.Value) (args, kwargs int, err error) {
+	for i, value := range in[:s.parameters] {
+		if s.variadic && i == s.parameters-1 {
+			for j := range value.Len() {
+				if err := f.addValue(value.Index(j).Interface(), 0); err != nil {
+					return 0, 0, fmt.Errorf("argument %d: %w", i+j+1, err)
+				}
+				args++
+			}
+			continue
+		}
+		if err := f.addValue(value.Interface(), 0); err != nil {
+			return 0, 0, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		args++
+	}
+	if s.keywords == nil {
+		return args, 0, nil
+	}
+	last := in[len(in)-1]
+	for _, field := range s.keywords.fields {
+		value := last.FieldByIndex(field.index)
+		if field.omitEmpty && value.IsZero() {
+			continue
+		}
+		if err := f.addText(field.name); err != nil {
+			return 0, 0, err
+		}
+		if err := f.addChild(value, 0); err != nil {
+			return 0, 0, fmt.Errorf("argument %q: %w", field.name, err)
+		}
+		kwargs++
+	}
+	return args, kwargs, nil
 }

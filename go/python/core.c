@@ -17,6 +17,9 @@ FORWARD(snake_error *, interpreter_stats, (snake_stats * stats), (stats))
 FORWARD(void, lease_notify, (int32_t descriptor), (descriptor))
 FORWARD(snake_error *, lease_returned_copy, (uint64_t * leases, size_t capacity, size_t *out_len),
         (leases, capacity, out_len))
+FORWARD(snake_error *, array_borrow, (const snake_object *object, snake_array *array), (object, array))
+FORWARD(void, array_release, (snake_object * owner), (owner))
+FORWARD(void, tree_free, (snake_tree * tree), (tree))
 FORWARD(void, object_free, (snake_object * object), (object))
 FORWARD(snake_error *, object_value, (const snake_object *object, snake_result *result), (object, result))
 FORWARD(snake_error *, function_load, (const uint8_t *name, size_t name_len, snake_function **function),
@@ -36,6 +39,9 @@ static const struct {
     const char *name;
     void *place;
 } functions[] = {
+    {"snake_array_borrow", &core_array_borrow},
+    {"snake_array_release", &core_array_release},
+    {"snake_tree_free", &core_tree_free},
     {"snake_error_free", &core_error_free},
     {"snake_interpreter_start", &core_interpreter_start},
     {"snake_interpreter_shutdown", &core_interpreter_shutdown},

@@ -67,8 +67,12 @@ func (f *frame) lend(m Lent) {
 	if m.writable {
 		writable = 1
 	}
-	f.add(C.SNAKE_KIND_ARRAY, uint32(m.dtype), writable, uint64(m.length))
-	f.lends = append(f.lends, memory{m.pointer, uintptr(m.length) * m.dtype.size()})
+	if m.shape == nil {
+		f.add(C.SNAKE_KIND_ARRAY, uint32(m.dtype), writable, uint64(m.length)) //nolint:gosec // a length
+	} else {
+		f.addShape(m, writable)
+	}
+	f.lends = append(f.lends, memory{m.pointer, uintptr(m.elements()) * m.dtype.size()}) //nolint:gosec // a size
 	if len(f.leases) == cap(f.leases) {
 		f.leases = grow(f.leases, 0)
 	}
@@ -78,6 +82,28 @@ func (f *frame) lend(m Lent) {
 			f.pins.Pin(m.pointer)
 		}
 		f.more = append(f.more, m.pointer)
+	}
+}
+
+// addShape describes an array with its shape and its strides in bytes.
+func (f *frame) addShape(m Lent, writable uint64) {
+	f.add(C.SNAKE_KIND_ND_ARRAY, uint32(m.dtype), writable, uint64(len(m.shape)))
+	for _, length := range m.shape {
+		f.addInt(int64(length))
+	}
+	size := int64(m.dtype.size()) //nolint:gosec // a size of at most 16
+	if m.strides != nil {
+		for _, stride := range m.strides {
+			f.addInt(int64(stride) * size)
+		}
+		return
+	}
+	for axis := range m.shape {
+		stride := size
+		for _, length := range m.shape[axis+1:] {
+			stride *= int64(length)
+		}
+		f.addInt(stride)
 	}
 }
 
@@ -128,9 +154,14 @@ func (f *frame) holdLeases() {
 
 // releaseResult gives back what keeps the data of the result alive.
 func (f *frame) releaseResult() {
-	if owner := f.call.result.owner; owner != nil {
-		freeObject(unsafe.Pointer(owner))
-		f.call.result.owner = nil
+	r := &f.call.result
+	if r.owner != nil {
+		freeObject(unsafe.Pointer(r.owner))
+		r.owner = nil
+	}
+	if r.tree != nil {
+		C.snake_tree_free(r.tree)
+		r.tree = nil
 	}
 }
 

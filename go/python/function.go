@@ -50,13 +50,13 @@ func (f *Function) Close() error {
 
 // Call calls the function and returns its result as an [Object].
 //
-// Arguments are converted as [KW], [Lend] and [LendMut] say: nil, bool, numbers, string, []byte, []string, []any, objects, and numeric
-// slices, which Python sees as read-only arrays over the same memory, without a copy. The last argument may be [KW].
+// Arguments are converted as the table of the package says. Python sees numeric slices as read-only arrays over the same
+// memory, without a copy. The last argument may be [KW].
 //
 // The call waits for its turn ([Config].MaxConcurrent) until the context ends. Every exception is an [*Error].
 func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) {
 	var object *Object
-	err := f.run(ctx, C.SNAKE_WANT_OBJECT, func(frame *frame) (int, int, error) {
+	err := f.run(ctx, C.SNAKE_WANT_OBJECT, nil, func(frame *frame) (int, int, error) {
 		return frame.addArguments(arguments)
 	}, func(r *C.snake_result) error {
 		object = newObject(f.in, unsafe.Pointer(r.owner))
@@ -67,7 +67,7 @@ func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) 
 }
 
 // run makes one call: `add` describes its arguments, `use` takes its result.
-func (f *Function) run(ctx context.Context, want uint32, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
+func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
 	frame, slot, err := f.in.enter(ctx)
 	if err != nil {
 		return f.failed(err)
@@ -82,12 +82,13 @@ func (f *Function) run(ctx context.Context, want uint32, add func(*frame) (args,
 	if err != nil {
 		return f.failed(err)
 	}
+	frame.call.result.plan = plan
 	if err := frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining); err != nil {
 		return f.failed(err)
 	}
 	defer frame.releaseResult()
 	if err := use(&frame.call.result); err != nil {
-		return f.failed(fmt.Errorf("result: %w", err))
+		return f.failed(atResult(err))
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import "C"
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"runtime"
 	"unsafe"
 )
@@ -42,30 +44,43 @@ func (o *Object) Close() error {
 // IsNone tells whether the object is None.
 func (o *Object) IsNone() bool { return o.handle == nil }
 
-// As converts an object to a Go value: exactly, or with an error that says what was wanted and what came.
-//
-//   - bool, string: from bool and str.
-//   - Integer types: from an int that fits, a NumPy integer included. A bool or a float is no integer.
-//   - float32, float64, complex64, complex128: from a number whose value they hold exactly.
-//   - []byte: from bytes, bytearray, a memoryview of bytes, or an array of uint8.
-//   - Slices of bool, integers, floats and complex numbers: from an array of one dimension of the same kind, whatever
-//     its strides, byte order and alignment, if every value fits exactly. float16 fits float32.
-//
-// The result is a copy: it never shares memory with Python. Masked arrays and object arrays are errors. As waits like a call.
-func As[T any](o *Object) (T, error) {
+// As converts an object to a Go value: exactly, or with an error that says where, what was wanted and what came. The
+// tables of the package list what becomes what. The result is a copy: it never shares memory with Python.
+func As[T any](o *Object, options ...DecodeOption) (T, error) {
 	var value T
-	err := o.describe(func(r *C.snake_result) error { return decode(r, &value) })
-	if err != nil {
+	if err := o.Decode(&value, options...); err != nil {
 		var zero T
 		return zero, err
 	}
 	return value, nil
 }
 
+// Decode converts the object to the type that target points to, as [As] does. After an error, the target may be changed in part.
+func (o *Object) Decode(target any, options ...DecodeOption) error {
+	t := reflect.TypeOf(target)
+	if t == nil || t.Kind() != reflect.Pointer || reflect.ValueOf(target).IsNil() {
+		return fmt.Errorf("python: Decode: want a pointer, got %T", target)
+	}
+	plan, err := planOf(t.Elem())
+	if err != nil {
+		return fmt.Errorf("python: %w", err)
+	}
+	if object, ok := target.(**Object); ok {
+		*object = o
+		return nil
+	}
+	return o.describe(plan, func(s *results) error {
+		return s.decode(target)
+	}, options...)
+}
+
 // describe lets `use` read the value of the object.
-func (o *Object) describe(use func(*C.snake_result) error) error {
+func (o *Object) describe(plan *C.snake_plan, use func(*results) error, options ...DecodeOption) error {
 	if o.handle == nil {
-		return use(&C.snake_result{})
+		if err := use(o.in.read(&C.snake_result{}, options)); err != nil {
+			return fmt.Errorf("python: %w", atResult(err))
+		}
+		return nil
 	}
 	frame, slot, err := o.in.enter(context.Background())
 	if err != nil {
@@ -78,9 +93,14 @@ func (o *Object) describe(use func(*C.snake_result) error) error {
 	}
 	defer o.handle.leave()
 	defer runtime.KeepAlive(o)
-	if err := takeError(C.snake_object_value((*C.snake_object)(pointer), &frame.call.result)); err != nil {
-		return err
+	result := &frame.call.result
+	result.plan = plan
+	if err := takeError(C.snake_object_value((*C.snake_object)(pointer), result)); err != nil {
+		return fmt.Errorf("python: result: %w", err)
 	}
 	defer frame.releaseResult()
-	return use(&frame.call.result)
+	if err := use(o.in.read(result, options)); err != nil {
+		return fmt.Errorf("python: %w", atResult(err))
+	}
+	return nil
 }

@@ -75,7 +75,10 @@ def _frames(exception: BaseException) -> list[Frame]:
 
 
 def _notes(exception: BaseException) -> list[str]:
-    notes = getattr(exception, "__notes__", None)
+    try:
+        notes = getattr(exception, "__notes__", None)
+    except BaseException:  # __notes__ may be anything, a property that raises too
+        return []
     if not isinstance(notes, list | tuple):
         return []
     return [_clean(note, MAX_MESSAGE) for note in notes[:MAX_NOTES] if isinstance(note, str)]
@@ -83,6 +86,7 @@ def _notes(exception: BaseException) -> list[str]:
 
 def _clean(text: str, limit: int) -> str:
     """Text that has a UTF-8 form and at most ``limit`` characters."""
+    text = str.__str__(text)  # a subclass may say anything about its length
     if len(text) > limit:
         text = f"{text[:limit]}... ({len(text) - limit} more characters)"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

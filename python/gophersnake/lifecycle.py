@@ -1,10 +1,24 @@
-"""The end of the interpreter's life, without finalising it."""
+"""Beginning and end of the interpreter's life."""
 
 from __future__ import annotations
 
 import atexit
 import sys
 import threading
+
+
+def install() -> None:
+    """Let threads that hosted code starts be no daemons unless it says so, as in any other program.
+
+    A new thread inherits this from the one that starts it, and ``threading`` takes the host's threads for daemons.
+    """
+    make = threading._DummyThread.__init__
+
+    def make_host_thread(self: threading._DummyThread) -> None:
+        make(self)
+        self._daemonic = False  # type: ignore[attr-defined]
+
+    threading._DummyThread.__init__ = make_host_thread  # type: ignore[method-assign]
 
 
 def extend_path(folders: list[str]) -> None:

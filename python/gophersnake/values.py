@@ -24,6 +24,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import inspect
 import os
 import sys
 import uuid
@@ -215,3 +216,26 @@ def make_decimal(text: str) -> decimal.Decimal:
 def make_uuid(data: bytes) -> uuid.UUID:
     """Return a UUID."""
     return uuid.UUID(bytes=data)
+
+
+def check_signature(function: Any, positional: int, keywords: list[str] | None) -> str | None:
+    """Compare a call with a function's signature.
+
+    Returns:
+        What does not fit, or None, also where Python cannot tell the signature.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    parameters = signature.parameters.values()
+    takes = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if positional > len(takes) and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return f"it passes {positional} positional arguments, but {function.__name__}{signature} takes {len(takes)}"
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    for keyword in keywords or []:
+        if keyword not in named:
+            return f"it passes the keyword argument {keyword!r}, which {function.__name__}{signature} does not take"
+    return None

@@ -20,7 +20,7 @@ typedef struct job {
     uint8_t bytes[JOB_BYTES];
     const void *lends[4 + JOB_LENDS];
     uint64_t leases[4 + JOB_LENDS];
-    uint64_t scratch[JOB_SCRATCH / 8];
+    _Alignas(16) uint64_t scratch[JOB_SCRATCH / 8]; // an unaligned one would not be used
     uint32_t arrays;
 } job;
 

@@ -32,12 +32,13 @@ same() {
   [[ $1 == "$2" ]] || { printf 'want: %s\ngot:  %s\n' "$1" "$2"; return 1; }
 }
 
-# run WHAT COMMAND...: runs a test program and adds up what it counted. Its standard error is in $out/stderr.
+# run WHAT COMMAND...: runs a test program and adds up what it counted. What it printed is in $out/stdout and stderr.
 run() {
   local what=$1 said counts
   shift
-  said=$("$@" 2>"$out/stderr")
+  "$@" >"$out/stdout" 2>"$out/stderr"
   local status=$?
+  said=$(<"$out/stdout")
   counts=$(tail -n 1 <<<"$said")
   if [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
     passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
@@ -113,10 +114,11 @@ layout_is() { # FOLDER NUMBER: compares one installed header
   "${cc[@]}" "-I$1" -o "$out/layout" "$here/layout.c" || return
   IFS=' ' read -r program_name utf8 preconfig config status < <("$out/layout")
   want=$(offset_of "$2")
-  same "program_name=$want" "$program_name" && same "utf8_mode=$utf8_mode" "$utf8" &&
-    same 'status=0,8,16,24,32' "$status" &&
-    ((${preconfig#*=} <= preconfig_room * 8 && ${config#*=} <= config_room * 8)) ||
-    { printf '%s\n' "$program_name $utf8 $preconfig $config $status"; return 1; }
+  same "program_name=$want utf8_mode=$utf8_mode status=0,8,16,24,32" "$program_name $utf8 $status" || return
+  if ((${preconfig#*=} > preconfig_room * 8 || ${config#*=} > config_room * 8)); then
+    echo "$preconfig $config: the room in $rust is too small"
+    return 1
+  fi
 }
 declare -A versions=()
 for folder in "$(pyenv root 2>/dev/null || echo /nonexistent)"/versions/*/include/python3.* /usr/include/python3.* \
@@ -145,10 +147,8 @@ compile() { # OUTPUT FOLDER_OF_CORE FLAG...
 }
 check 'the tests compile' compile "$out/abi" $core
 run 'C ABI' "$out/abi" abi
+check 'shutdown runs atexit and flushes' same 1 "$(grep -c '^printed by atexit$' "$out/stdout")"
 run 'broken standard library' "$out/abi" broken-stdlib
-
-printed=$("$out/abi" abi 2>/dev/null | grep -c '^printed by atexit$')
-check 'shutdown runs atexit and flushes' same 1 "$printed"
 
 export ASAN_OPTIONS=detect_leaks=0 # CPython never frees all that it allocates
 check 'the tests compile with AddressSanitizer' compile "$out/abi-asan" $core \

@@ -51,6 +51,45 @@ static void *work(void *number) {
     return (void *)(uintptr_t)counted;
 }
 
+// What Python calls: calls Python again, with success and with failure.
+static int call_again(void) {
+    double numbers[] = {1, 2, 3};
+    job job;
+    job_new(&job);
+    job_array(&job, SNAKE_DTYPE_FLOAT64, numbers, 3);
+    CHECK_SUCCESS(job_run(&job, total));
+    CHECK(job.call.result.value.kind == SNAKE_KIND_FLOAT && job.call.retained == 0);
+    job_new(&job);
+    job_text(&job, "inside");
+    CHECK_ERROR(PYTHON, "refused: inside", job_run(&job, refuse));
+    snake_config config = host_config();
+    CHECK_SUCCESS(snake_interpreter_start(&config));
+    return 42;
+}
+
+// Calls nest: C, Python, C, Python.
+static void test_nested(void) {
+    static const char *const WAYS[] = {"call_back", "call_back_attached", "call_back_in_thread"};
+    uint64_t threads = stats().threads;
+    for (size_t i = 0; i < LENGTH(WAYS); i++) {
+        snake_function *function = fixture(WAYS[i]);
+        check_subject = WAYS[i];
+        for (int j = 0; j < 3; j++) {
+            job job;
+            job_new(&job);
+            int (*again)(void) = call_again;
+            uintptr_t address;
+            memcpy(&address, &again, sizeof address);
+            job_argument(&job, SNAKE_KIND_UINT, address, 0);
+            CHECK_SUCCESS(job_run(&job, function));
+            CHECK(job.call.result.value.kind == SNAKE_KIND_INT && job.call.result.value.bits == 42);
+        }
+        CHECK(stats().threads == threads);
+        snake_function_free(function);
+    }
+    check_subject = "";
+}
+
 void test_thread_state(void) {
     count_in_thread = fixture("count_in_thread");
     total = fixture("total");
@@ -72,6 +111,7 @@ void test_thread_state(void) {
         CHECK(after.objects == before.objects);
         CHECK(after.leases == 0);
     }
+    test_nested();
     snake_function_free(count_in_thread);
     snake_function_free(total);
     snake_function_free(refuse);

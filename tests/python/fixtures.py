@@ -1,6 +1,7 @@
 """Python functions that the tests call; most do on purpose what nobody should do."""
 
 import atexit
+import ctypes
 import gc
 import math
 import threading
@@ -214,7 +215,8 @@ def fail_hostile_note() -> NoReturn:
 
 
 def fail_nameless() -> NoReturn:
-    raise type("Odd\udc80" * 10_000, (Exception,), {"__module__": "nowhere\ud800"})("nameless")
+    names = {"__module__": "nowhere\ud800", "__qualname__": "Odd\udc80" * 10_000}
+    raise type("Odd", (Exception,), names)("nameless")
 
 
 def fail_recursing() -> NoReturn:
@@ -243,9 +245,30 @@ def count_in_thread() -> int:
     return count
 
 
+def call_back(address: int) -> int:
+    """Call the C function at an address, which calls Python again on this thread."""
+    result: int = ctypes.CFUNCTYPE(ctypes.c_int)(address)()
+    return result
+
+
+def call_back_attached(address: int) -> int:
+    """Like call_back, but the thread stays attached meanwhile."""
+    result: int = ctypes.PYFUNCTYPE(ctypes.c_int)(address)()
+    return result
+
+
+def call_back_in_thread(address: int) -> int:
+    """Like call_back, on a thread that Python makes."""
+    results: list[int] = []
+    thread = threading.Thread(target=lambda: results.append(call_back(address)))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
 def linger(seconds: float) -> None:
-    """Leave a thread that the end of the interpreter has to wait for."""
-    threading.Thread(target=time.sleep, args=(seconds,)).start()
+    """Leave a thread that the end of the interpreter has to wait for; one of a host's thread is a daemon otherwise."""
+    threading.Thread(target=time.sleep, args=(seconds,), daemon=False).start()
 
 
 def print_at_exit(text: str) -> None:

@@ -1,0 +1,782 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"fmt"
+	"image"
+	"math/big"
+	"reflect"
+	"slices"
+	"time"
+	"unsafe"
+)
+
+// decoder is a type of this package that reads itself from a result.
+type decoder interface {
+	decode(s *results) error
+}
+
+// decode reads a result into what `target` points to. The types that need no reflection are named here.
+func (s *results) decode(target any) (err error) {
+	switch t := target.(type) {
+	case *[]float64:
+		*t, err = readNumbers[float64](s)
+	case *[]int:
+		*t, err = readNumbers[int](s)
+	case *[]bool:
+		*t, err = readNumbers[bool](s)
+	case *[]byte:
+		*t, err = s.readBytes()
+	case *[]int8:
+		*t, err = readNumbers[int8](s)
+	case *[]int16:
+		*t, err = readNumbers[int16](s)
+	case *[]int32:
+		*t, err = readNumbers[int32](s)
+	case *[]int64:
+		*t, err = readNumbers[int64](s)
+	case *[]uint:
+		*t, err = readNumbers[uint](s)
+	case *[]uint16:
+		*t, err = readNumbers[uint16](s)
+	case *[]uint32:
+		*t, err = readNumbers[uint32](s)
+	case *[]uint64:
+		*t, err = readNumbers[uint64](s)
+	case *[]float32:
+		*t, err = readNumbers[float32](s)
+	case *[]complex64:
+		*t, err = readNumbers[complex64](s)
+	case *[]complex128:
+		*t, err = readNumbers[complex128](s)
+	case *float64:
+		*t, err = readFloat[float64](s)
+	case *int:
+		*t, err = readInteger[int](s)
+	case *bool:
+		return readNumber(s, t)
+	case *string:
+		*t, err = s.readString()
+	case *any:
+		*t, err = s.natural()
+	case *time.Time:
+		*t, err = readTime(s)
+	case *time.Duration:
+		*t, err = readDuration(s)
+	case *big.Int:
+		return s.readBigInt(t)
+	case *big.Rat:
+		return s.readRational(t)
+	case *image.Gray:
+		return s.readGray(t)
+	case *image.RGBA:
+		return s.readRGBA(t)
+	case **Object:
+		*t, err = s.readObject()
+	case *Tuple:
+		var items []any
+		items, err = s.items(C.SNAKE_KIND_TUPLE, Tuple(nil))
+		*t = items
+	case *Set:
+		var items []any
+		items, err = s.items(C.SNAKE_KIND_SET, Set(nil))
+		*t = items
+	case decoder:
+		return t.decode(s)
+	default:
+		return s.reflected(reflect.ValueOf(target).Elem())
+	}
+	return err
+}
+
+// reflected reads a result into a variable by the kind of its type.
+func (s *results) reflected(target reflect.Value) error {
+	switch t := target.Type(); target.Kind() {
+	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8,
+		reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr, reflect.Float32, reflect.Float64,
+		reflect.Complex64, reflect.Complex128:
+		return s.readKind(target)
+	case reflect.String:
+		text, err := s.readString()
+		if err == nil {
+			target.SetString(text)
+		}
+		return err
+	case reflect.Pointer:
+		if s.peek().kind == C.SNAKE_KIND_NONE {
+			s.take()
+			target.SetZero()
+			return nil
+		}
+		pointee := reflect.New(t.Elem())
+		if err := s.decode(pointee.Interface()); err != nil {
+			return err
+		}
+		target.Set(pointee)
+		return nil
+	case reflect.Interface:
+		if t.NumMethod() > 0 {
+			return fmt.Errorf("want %v: an interface with methods is no target", t)
+		}
+		value, err := s.natural()
+		if err == nil && value != nil {
+			target.Set(reflect.ValueOf(value))
+		}
+		return err
+	case reflect.Slice:
+		return s.readSlice(target)
+	case reflect.Array:
+		return s.readArray(target)
+	case reflect.Map:
+		return s.readMap(target)
+	case reflect.Struct:
+		return s.readStruct(target)
+	default:
+		return fmt.Errorf("%v is no target of a conversion", t)
+	}
+}
+
+// readKind reads a number or bool into a variable of a named type.
+func (s *results) readKind(target reflect.Value) error {
+	p := target.Addr().UnsafePointer()
+	switch target.Kind() {
+	case reflect.Bool:
+		return readNumber(s, (*bool)(p))
+	case reflect.Int:
+		return readNumber(s, (*int)(p))
+	case reflect.Int8:
+		return readNumber(s, (*int8)(p))
+	case reflect.Int16:
+		return readNumber(s, (*int16)(p))
+	case reflect.Int32:
+		return readNumber(s, (*int32)(p))
+	case reflect.Int64:
+		return readNumber(s, (*int64)(p))
+	case reflect.Uint:
+		return readNumber(s, (*uint)(p))
+	case reflect.Uint8:
+		return readNumber(s, (*uint8)(p))
+	case reflect.Uint16:
+		return readNumber(s, (*uint16)(p))
+	case reflect.Uint32:
+		return readNumber(s, (*uint32)(p))
+	case reflect.Uint64, reflect.Uintptr:
+		return readNumber(s, (*uint64)(p))
+	case reflect.Float32:
+		return readNumber(s, (*float32)(p))
+	case reflect.Float64:
+		return readNumber(s, (*float64)(p))
+	case reflect.Complex64:
+		return readNumber(s, (*complex64)(p))
+	default:
+		return readNumber(s, (*complex128)(p))
+	}
+}
+
+func (s *results) readString() (string, error) {
+	v := s.peek()
+	if v.kind != C.SNAKE_KIND_TEXT && v.kind != C.SNAKE_KIND_DECIMAL {
+		return "", s.mismatch("", v)
+	}
+	return s.text(s.take()), nil
+}
+
+func (s *results) readBytes() ([]byte, error) {
+	if s.peek().kind == C.SNAKE_KIND_BYTES {
+		return append([]byte{}, s.data(s.take())...), nil
+	}
+	return readNumbers[byte](s)
+}
+
+func (s *results) readBigInt(target *big.Int) error {
+	v := s.peek()
+	integer := s.integer(v)
+	if integer == nil {
+		return s.mismatch(target, v)
+	}
+	s.take()
+	target.Set(integer)
+	return nil
+}
+
+// readRational takes decimals, integers and finite floats: big.Rat holds all of them exactly.
+func (s *results) readRational(target *big.Rat) error {
+	v := s.peek()
+	switch v.kind {
+	case C.SNAKE_KIND_DECIMAL:
+		text := s.text(s.take())
+		if _, ok := target.SetString(text); !ok {
+			return fmt.Errorf("want %T, got Decimal %s", target, text)
+		}
+		return nil
+	case C.SNAKE_KIND_FLOAT:
+		float, err := readFloat[float64](s)
+		if err == nil && target.SetFloat64(float) == nil {
+			err = fmt.Errorf("want %T, got float %v", target, float)
+		}
+		return err
+	}
+	integer := s.integer(v)
+	if integer == nil {
+		return s.mismatch(target, v)
+	}
+	s.take()
+	target.SetInt(integer)
+	return nil
+}
+
+// readObject takes over a reference.
+func (s *results) readObject() (*Object, error) {
+	v := s.take()
+	switch v.kind {
+	case C.SNAKE_KIND_NONE:
+		return s.in.none, nil
+	case C.SNAKE_KIND_OBJECT:
+		pointer := address(v)
+		v.bits = 0 // the reference is ours now
+		return newObject(s.in, pointer), nil
+	}
+	return nil, s.mismatch((*Object)(nil), v)
+}
+
+// items takes a container of one kind as it is.
+func (s *results) items(kind C.uint32_t, want any) ([]any, error) {
+	v := s.peek()
+	if v.kind != kind {
+		return nil, s.mismatch(want, v)
+	}
+	s.take()
+	items := make([]any, v.len)
+	for i := range items {
+		var err error
+		if items[i], err = s.natural(); err != nil {
+			return nil, atIndex(i, err)
+		}
+	}
+	return items, nil
+}
+
+// natural takes whatever comes, as the Go value that a programmer would choose for it.
+func (s *results) natural() (any, error) {
+	v := s.peek()
+	switch v.kind {
+	case C.SNAKE_KIND_NONE:
+		s.take()
+		return nil, nil
+	case C.SNAKE_KIND_BOOL:
+		return s.take().bits != 0, nil
+	case C.SNAKE_KIND_INT:
+		return int(s.take().bits), nil //nolint:gosec // the bits are those of an int64
+	case C.SNAKE_KIND_UINT:
+		return uint64(s.take().bits), nil
+	case C.SNAKE_KIND_BIG_INT:
+		return s.integer(s.take()), nil
+	case C.SNAKE_KIND_FLOAT:
+		return readFloat[float64](s)
+	case C.SNAKE_KIND_COMPLEX:
+		return readComplex[complex128](s)
+	case C.SNAKE_KIND_TEXT:
+		return s.text(s.take()), nil
+	case C.SNAKE_KIND_BYTES:
+		return s.readBytes()
+	case C.SNAKE_KIND_LIST:
+		return s.items(C.SNAKE_KIND_LIST, []any(nil))
+	case C.SNAKE_KIND_TUPLE:
+		items, err := s.items(C.SNAKE_KIND_TUPLE, nil)
+		return Tuple(items), err
+	case C.SNAKE_KIND_SET:
+		items, err := s.items(C.SNAKE_KIND_SET, nil)
+		return Set(items), err
+	case C.SNAKE_KIND_DICT, C.SNAKE_KIND_RECORD, C.SNAKE_KIND_COLUMNS:
+		return s.naturalMap()
+	case C.SNAKE_KIND_ARRAY, C.SNAKE_KIND_ND_ARRAY:
+		return s.naturalArray()
+	case C.SNAKE_KIND_OBJECT:
+		return s.readObject()
+	case C.SNAKE_KIND_DATETIME, C.SNAKE_KIND_DATE:
+		return readTime(s)
+	case C.SNAKE_KIND_TIME, C.SNAKE_KIND_DURATION:
+		return readDuration(s)
+	case C.SNAKE_KIND_DECIMAL:
+		text := s.text(s.take())
+		if decimal, ok := new(big.Rat).SetString(text); ok {
+			return decimal, nil
+		}
+		return text, nil // NaN or infinite
+	case C.SNAKE_KIND_UUID:
+		return [16]byte(s.data(s.take())), nil
+	}
+	return nil, fmt.Errorf("want any, got %s: ask for *python.Object to get a reference", s.kind(v))
+}
+
+// naturalMap takes a dict as map[string]any if all its keys are strings, else as map[any]any.
+func (s *results) naturalMap() (any, error) {
+	head := s.take()
+	texts, all := map[string]any{}, map[any]any{}
+	for range uint64(head.len) {
+		at := s.peek()
+		key, err := s.natural()
+		if err != nil {
+			return nil, err
+		}
+		if !reflect.TypeOf(&key).Elem().Comparable() || (key != nil && !reflect.ValueOf(key).Comparable()) {
+			return nil, fmt.Errorf("a key that is a %s cannot be a key in Go: ask for *python.Object", s.kind(at))
+		}
+		value, err := s.natural()
+		if err != nil {
+			return nil, s.atKey(at, err)
+		}
+		if text, ok := key.(string); ok {
+			texts[text] = value
+		}
+		all[key] = value
+	}
+	if len(texts) == len(all) {
+		return texts, nil
+	}
+	return all, nil
+}
+
+// naturalArray takes an array of one dimension as a slice of its own type, another one as an [Array].
+func (s *results) naturalArray() (any, error) {
+	v := s.peek()
+	switch dtype(v.dtype) {
+	case C.SNAKE_DTYPE_BOOL:
+		return naturalArrayOf[bool](s)
+	case C.SNAKE_DTYPE_INT8:
+		return naturalArrayOf[int8](s)
+	case C.SNAKE_DTYPE_INT16:
+		return naturalArrayOf[int16](s)
+	case C.SNAKE_DTYPE_INT32:
+		return naturalArrayOf[int32](s)
+	case C.SNAKE_DTYPE_INT64:
+		return naturalArrayOf[int64](s)
+	case C.SNAKE_DTYPE_UINT8:
+		return naturalArrayOf[uint8](s)
+	case C.SNAKE_DTYPE_UINT16:
+		return naturalArrayOf[uint16](s)
+	case C.SNAKE_DTYPE_UINT32:
+		return naturalArrayOf[uint32](s)
+	case C.SNAKE_DTYPE_UINT64:
+		return naturalArrayOf[uint64](s)
+	case C.SNAKE_DTYPE_FLOAT16, C.SNAKE_DTYPE_FLOAT32:
+		return naturalArrayOf[float32](s)
+	case C.SNAKE_DTYPE_FLOAT64:
+		return naturalArrayOf[float64](s)
+	case C.SNAKE_DTYPE_COMPLEX64:
+		return naturalArrayOf[complex64](s)
+	case C.SNAKE_DTYPE_COMPLEX128:
+		return naturalArrayOf[complex128](s)
+	case C.SNAKE_DTYPE_DATETIME64:
+		if v.kind == C.SNAKE_KIND_ND_ARRAY && v.len == 0 {
+			return readTime(s)
+		}
+		if slices.Contains(elements[int64](v), notATime) {
+			return decodeNew[[]*time.Time](s)
+		}
+		return decodeNew[[]time.Time](s)
+	default:
+		if v.kind == C.SNAKE_KIND_ND_ARRAY && v.len == 0 {
+			return readDuration(s)
+		}
+		if slices.Contains(elements[int64](v), notATime) {
+			return decodeNew[[]*time.Duration](s)
+		}
+		return decodeNew[[]time.Duration](s)
+	}
+}
+
+func naturalArrayOf[T Number](s *results) (any, error) {
+	if s.peek().kind == C.SNAKE_KIND_ARRAY {
+		return readNumbers[T](s)
+	}
+	return decodeNew[*Array[T]](s)
+}
+
+func decodeNew[T any](s *results) (T, error) {
+	var value T
+	err := s.decode(&value)
+	return value, err
+}
+
+// readSlice reads a slice of any type.
+func (s *results) readSlice(target reflect.Value) error {
+	v, t := s.peek(), target.Type()
+	switch v.kind {
+	case C.SNAKE_KIND_LIST, C.SNAKE_KIND_TUPLE, C.SNAKE_KIND_SET:
+		s.take()
+		out := reflect.MakeSlice(t, int(v.len), int(v.len)) //nolint:gosec // a length in memory
+		target.Set(out)
+		return s.readItems(out)
+	case C.SNAKE_KIND_ARRAY, C.SNAKE_KIND_ND_ARRAY:
+		return s.readElements(target)
+	case C.SNAKE_KIND_MASKED:
+		return s.readMasked(target)
+	case C.SNAKE_KIND_COLUMNS:
+		return s.readRows(target)
+	case C.SNAKE_KIND_BYTES:
+		if t.Elem().Kind() == reflect.Uint8 {
+			target.SetBytes(slices.Clone(s.data(s.take())))
+			return nil
+		}
+	}
+	return s.mismatch(t, v)
+}
+
+func (s *results) readItems(out reflect.Value) error {
+	for i := range out.Len() {
+		if err := s.decode(out.Index(i).Addr().Interface()); err != nil {
+			return atIndex(i, err)
+		}
+	}
+	return nil
+}
+
+// readArray reads a Go array, whose length must be right.
+func (s *results) readArray(target reflect.Value) error {
+	v, t := s.peek(), target.Type()
+	if t.Elem().Kind() == reflect.Uint8 && (v.kind == C.SNAKE_KIND_UUID || v.kind == C.SNAKE_KIND_BYTES) {
+		if int(v.len) != t.Len() { //nolint:gosec // a length in memory
+			return fmt.Errorf("want %v, got %d bytes", t, v.len)
+		}
+		s.take()
+		reflect.Copy(target, reflect.ValueOf(s.data(v)))
+		return nil
+	}
+	values := reflect.New(reflect.SliceOf(t.Elem())).Elem()
+	if err := s.readSlice(values); err != nil {
+		return err
+	}
+	if values.Len() != t.Len() {
+		return fmt.Errorf("want %v, got %d items", t, values.Len())
+	}
+	reflect.Copy(target, values)
+	return nil
+}
+
+// readMap reads a map from a dict, a record or columns.
+func (s *results) readMap(target reflect.Value) error {
+	v, t := s.peek(), target.Type()
+	switch v.kind {
+	case C.SNAKE_KIND_DICT, C.SNAKE_KIND_RECORD, C.SNAKE_KIND_COLUMNS:
+	default:
+		return s.mismatch(t, v)
+	}
+	s.take()
+	out := reflect.MakeMapWithSize(t, int(v.len)) //nolint:gosec // a length in memory
+	for range uint64(v.len) {
+		at := s.peek()
+		key, value := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
+		if err := s.decode(key.Addr().Interface()); err != nil {
+			return fmt.Errorf("key: %w", err)
+		}
+		if !key.Comparable() {
+			return fmt.Errorf("a key that is a %s cannot be a key in Go", s.kind(at))
+		}
+		if err := s.decode(value.Addr().Interface()); err != nil {
+			return s.atKey(at, err)
+		}
+		out.SetMapIndex(key, value)
+	}
+	target.Set(out)
+	return nil
+}
+
+// readStruct reads a struct: from a dict or record by name, from a tuple by position, from columns by name.
+func (s *results) readStruct(target reflect.Value) error {
+	r, err := recordOf(target.Type())
+	if err != nil {
+		return err
+	}
+	v := s.peek()
+	switch v.kind {
+	case C.SNAKE_KIND_DICT, C.SNAKE_KIND_RECORD, C.SNAKE_KIND_COLUMNS:
+		s.take()
+		return s.readFields(target, r, v)
+	case C.SNAKE_KIND_TUPLE:
+		s.take()
+		if int(v.len) != len(r.fields) { //nolint:gosec // a length in memory
+			return fmt.Errorf("want %v with %d fields, got a tuple of %d", target.Type(), len(r.fields), v.len)
+		}
+		for i, field := range r.fields {
+			if err := s.decode(target.FieldByIndex(field.index).Addr().Interface()); err != nil {
+				return atIndex(i, err)
+			}
+		}
+		return nil
+	}
+	return s.mismatch(target.Type(), v)
+}
+
+func (s *results) readFields(target reflect.Value, r *record, head *C.snake_value) error {
+	seen := make([]bool, len(r.fields))
+	for range uint64(head.len) {
+		key := s.take()
+		index, known := -1, false
+		if key.kind == C.SNAKE_KIND_TEXT {
+			index, known = r.byName[s.text(key)]
+		} else {
+			s.next--
+			s.skip()
+		}
+		switch {
+		case known:
+			seen[index] = true
+			if err := s.decode(target.FieldByIndex(r.fields[index].index).Addr().Interface()); err != nil {
+				if head.kind == C.SNAKE_KIND_DICT {
+					return s.atKey(key, err)
+				}
+				return atField(r.fields[index].name, err)
+			}
+		case head.kind == C.SNAKE_KIND_DICT && !s.allowUnknown:
+			return fmt.Errorf("%v has no field for the key %s: add one or pass python.AllowUnknown", target.Type(), s.keyString(key))
+		default:
+			s.skip()
+		}
+	}
+	for i, field := range r.fields {
+		if !seen[i] && !field.omitEmpty && !s.allowMissing {
+			return fmt.Errorf("want %v, got no value for its field %q: pass python.AllowMissing to leave it as it is", target.Type(), field.name)
+		}
+	}
+	return nil
+}
+
+// readRows reads a slice of structs or maps from columns.
+func (s *results) readRows(target reflect.Value) error {
+	v, t := s.take(), target.Type()
+	rows := -1
+	var out reflect.Value
+	for range uint64(v.len) {
+		name := s.text(s.take())
+		fieldType, set, err := column(t.Elem(), name)
+		if err != nil {
+			return err
+		}
+		if fieldType == nil {
+			if !s.allowUnknown {
+				return fmt.Errorf("%v has no field for the column %q: add one or pass python.AllowUnknown", t.Elem(), name)
+			}
+			s.skip()
+			continue
+		}
+		values := reflect.New(reflect.SliceOf(fieldType)).Elem()
+		if err := s.decode(values.Addr().Interface()); err != nil {
+			return at(fmt.Sprintf("[%q]", name), err)
+		}
+		if rows < 0 {
+			rows = values.Len()
+			out = reflect.MakeSlice(t, rows, rows)
+		}
+		if values.Len() != rows {
+			return fmt.Errorf("column %q has %d rows, want %d", name, values.Len(), rows)
+		}
+		for i := range rows {
+			set(out.Index(i), values.Index(i))
+		}
+	}
+	if rows < 0 {
+		out = reflect.MakeSlice(t, 0, 0)
+	}
+	if r, err := recordOf(t.Elem()); t.Elem().Kind() == reflect.Struct && err == nil && !s.allowMissing && v.len < C.uint64_t(len(r.fields)) {
+		return fmt.Errorf("want %v with %d fields, got %d columns: pass python.AllowMissing to leave the others as they are", t.Elem(), len(r.fields), v.len)
+	}
+	target.Set(out)
+	return nil
+}
+
+// column returns the type of a named part of a row, nil if there is none, and how to set it.
+func column(row reflect.Type, name string) (reflect.Type, func(row, value reflect.Value), error) {
+	switch row.Kind() {
+	case reflect.Struct:
+		r, err := recordOf(row)
+		if err != nil {
+			return nil, nil, err
+		}
+		index, known := r.byName[name]
+		if !known {
+			return nil, nil, nil
+		}
+		field := r.fields[index]
+		return field.typ, func(row, value reflect.Value) { row.FieldByIndex(field.index).Set(value) }, nil
+	case reflect.Map:
+		if row.Key().Kind() == reflect.String {
+			return row.Elem(), func(row, value reflect.Value) {
+				if row.IsNil() {
+					row.Set(reflect.MakeMap(row.Type()))
+				}
+				row.SetMapIndex(reflect.ValueOf(name).Convert(row.Type().Key()), value)
+			}, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("want a struct or a map with string keys for each row, got %v", row)
+}
+
+// readElements reads an array into a slice whose elements are not, or not only, numbers: nested slices, pointers, any, times.
+func (s *results) readElements(target reflect.Value) error {
+	v, t := s.take(), target.Type()
+	shape := s.shape(v)
+	var unit string
+	var count int64
+	if dtype(v.dtype).isTime() {
+		unit, count = s.text(s.take()), int64(s.take().bits) //nolint:gosec // the bits are those of an int64
+	}
+	if len(shape) == 0 {
+		return s.mismatch(t, v)
+	}
+	size := dtype(v.dtype).size()
+	return s.fill(target, v, shape, address(v), size, unit, count)
+}
+
+// fill reads a part of an array, whose first element is at `data`.
+func (s *results) fill(target reflect.Value, v *C.snake_value, shape []int, data unsafe.Pointer, size uintptr, unit string, count int64) error {
+	t := target.Type()
+	out := reflect.MakeSlice(t, shape[0], shape[0])
+	if len(shape) > 1 {
+		if t.Elem().Kind() != reflect.Slice {
+			return s.mismatch(t, v)
+		}
+		for _, length := range shape[1:] {
+			size *= uintptr(length) //nolint:gosec // a length in memory
+		}
+		inner := dtype(v.dtype).size()
+		for i := range shape[0] {
+			if err := s.fill(out.Index(i), v, shape[1:], unsafe.Add(data, uintptr(i)*size), inner, unit, count); err != nil { //nolint:gosec // an index
+				return atIndex(i, err)
+			}
+		}
+		target.Set(out)
+		return nil
+	}
+	row := C.snake_value{kind: C.SNAKE_KIND_ARRAY, dtype: v.dtype, len: C.uint64_t(shape[0])} //nolint:gosec // a length
+	*(*unsafe.Pointer)(unsafe.Pointer(&row.bits)) = data
+	if unit != "" {
+		target.Set(out)
+		return s.fillTimes(out, &row, unit, count)
+	}
+	element := t.Elem()
+	if element.Kind() == reflect.Pointer || element.Kind() == reflect.Interface {
+		return s.fillBoxed(target, &row, nil)
+	}
+	if _, kind := elementShape(element); kind == reflect.Invalid {
+		return s.mismatch(t, v)
+	}
+	// A slice of numbers, perhaps of a named type: read it as one of the underlying type.
+	part := results{in: s.in, values: []C.snake_value{row}}
+	plain := reflect.New(reflect.SliceOf(plainTypes[element.Kind()]))
+	if err := part.decode(plain.Interface()); err != nil {
+		return err
+	}
+	target.Set(reflect.NewAt(t, plain.UnsafePointer()).Elem())
+	return nil
+}
+
+// plainTypes are the unnamed types of numbers by kind.
+var plainTypes = map[reflect.Kind]reflect.Type{
+	reflect.Bool: reflect.TypeFor[bool](), reflect.Int: reflect.TypeFor[int](), reflect.Int8: reflect.TypeFor[int8](),
+	reflect.Int16: reflect.TypeFor[int16](), reflect.Int32: reflect.TypeFor[int32](), reflect.Int64: reflect.TypeFor[int64](),
+	reflect.Uint: reflect.TypeFor[uint](), reflect.Uint8: reflect.TypeFor[uint8](), reflect.Uint16: reflect.TypeFor[uint16](),
+	reflect.Uint32: reflect.TypeFor[uint32](), reflect.Uint64: reflect.TypeFor[uint64](), reflect.Uintptr: reflect.TypeFor[uint64](),
+	reflect.Float32: reflect.TypeFor[float32](), reflect.Float64: reflect.TypeFor[float64](),
+	reflect.Complex64: reflect.TypeFor[complex64](), reflect.Complex128: reflect.TypeFor[complex128](),
+}
+
+// fillBoxed reads an array into pointers or interfaces; those at which `mask` is true become nil.
+func (s *results) fillBoxed(target reflect.Value, row *C.snake_value, mask []bool) error {
+	t := target.Type().Elem()
+	part := results{in: s.in, values: []C.snake_value{*row}}
+	var values reflect.Value
+	if t.Kind() == reflect.Interface {
+		natural, err := part.naturalArray()
+		if err != nil {
+			return err
+		}
+		values = reflect.ValueOf(natural)
+	} else {
+		slice := reflect.New(reflect.SliceOf(t.Elem()))
+		if err := part.decode(slice.Interface()); err != nil {
+			return err
+		}
+		values = slice.Elem()
+	}
+	out := reflect.MakeSlice(target.Type(), values.Len(), values.Len())
+	for i := range values.Len() {
+		switch {
+		case mask != nil && mask[i]:
+		case t.Kind() == reflect.Interface:
+			out.Index(i).Set(values.Index(i))
+		default:
+			out.Index(i).Set(values.Index(i).Addr())
+		}
+	}
+	target.Set(out)
+	return nil
+}
+
+// readMasked reads a masked array into pointers or interfaces: nil where it has no value.
+func (s *results) readMasked(target reflect.Value) error {
+	t := target.Type()
+	v := s.take()
+	if kind := t.Elem().Kind(); kind != reflect.Pointer && kind != reflect.Interface {
+		return fmt.Errorf("want %v, got %s: ask for []*%v or python.Masked to see which values are missing", t, s.kind(v), t.Elem())
+	}
+	data, mask := s.take(), s.take()
+	if data.kind != C.SNAKE_KIND_ARRAY || mask.kind != C.SNAKE_KIND_ARRAY {
+		return s.mismatch(t, data)
+	}
+	return s.fillBoxed(target, data, elements[bool](mask))
+}
+
+// fillTimes reads datetime64 or timedelta64 elements; NaT becomes a nil pointer, or is an error where there is no pointer.
+func (s *results) fillTimes(out reflect.Value, row *C.snake_value, unit string, count int64) error {
+	element := out.Type().Elem()
+	pointer := element.Kind() == reflect.Pointer
+	if pointer {
+		element = element.Elem()
+	}
+	wanted := timeType
+	if dtype(row.dtype) == C.SNAKE_DTYPE_TIMEDELTA64 {
+		wanted = durationType
+	}
+	if element != wanted {
+		return s.mismatch(out.Type(), row)
+	}
+	for i, value := range elements[int64](row) {
+		var converted any
+		var ok bool
+		var err error
+		if wanted == timeType {
+			converted, ok, err = timeOf(value, unit, count)
+		} else {
+			converted, ok, err = durationOf(value, unit, count)
+		}
+		switch {
+		case err != nil:
+			return atIndex(i, err)
+		case !ok && !pointer:
+			return atIndex(i, fmt.Errorf("want %v, got NaT: ask for []*%v", wanted, wanted))
+		case !ok:
+		case pointer:
+			boxed := reflect.New(element)
+			boxed.Elem().Set(reflect.ValueOf(converted))
+			out.Index(i).Set(boxed)
+		default:
+			out.Index(i).Set(reflect.ValueOf(converted))
+		}
+	}
+	return nil
+}
+
+// shape reads the lengths that follow an array, outermost first.
+func (s *results) shape(v *C.snake_value) []int {
+	if v.kind == C.SNAKE_KIND_ARRAY {
+		return []int{int(v.len)} //nolint:gosec // a length in memory
+	}
+	shape := make([]int, v.len)
+	for i := range shape {
+		shape[i] = int(s.take().bits) //nolint:gosec // a length in memory
+	}
+	return shape
+}

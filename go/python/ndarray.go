@@ -1,0 +1,246 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"iter"
+	"runtime"
+	"unsafe"
+)
+
+// Array is an array of any rank as a target of [As]: a copy in row-major order. As an argument it is lent without copying.
+type Array[T Number] struct {
+	Data  []T
+	Shape []int
+}
+
+// At returns the element at an index for each dimension. It panics if one is out of range.
+func (a *Array[T]) At(index ...int) T { return a.Data[a.offset(index)] }
+
+// Set changes the element at an index for each dimension. It panics if one is out of range.
+func (a *Array[T]) Set(value T, index ...int) { a.Data[a.offset(index)] = value }
+
+func (a *Array[T]) offset(index []int) int {
+	if len(index) != len(a.Shape) {
+		panic(fmt.Sprintf("python: %d indices for an array of %d dimensions", len(index), len(a.Shape)))
+	}
+	offset := 0
+	for axis, i := range index {
+		if i < 0 || i >= a.Shape[axis] {
+			panic(fmt.Sprintf("python: index %v is out of range of shape %v", index, a.Shape))
+		}
+		offset = offset*a.Shape[axis] + i
+	}
+	return offset
+}
+
+// Strides returns how many elements lie between neighbours along each dimension.
+func (a *Array[T]) Strides() []int {
+	strides, stride := make([]int, len(a.Shape)), 1
+	for axis := len(a.Shape) - 1; axis >= 0; axis-- {
+		strides[axis] = stride
+		stride *= a.Shape[axis]
+	}
+	return strides
+}
+
+// ToPython lends the array to a call.
+func (a *Array[T]) ToPython() (any, error) {
+	if a == nil {
+		return nil, nil
+	}
+	lent := Lend(a.Data).Reshape(a.Shape...)
+	return lent, lent.err
+}
+
+func (a *Array[T]) decode(s *results) error {
+	v := s.peek()
+	if v.kind != C.SNAKE_KIND_ARRAY && v.kind != C.SNAKE_KIND_ND_ARRAY || dtype(v.dtype).isTime() {
+		return s.mismatch(a, v)
+	}
+	s.take()
+	shape := s.shape(v)
+	flat, err := copyFlat[T](s, v, shape)
+	if err != nil {
+		return err
+	}
+	a.Data, a.Shape = flat, shape
+	return nil
+}
+
+// copyFlat copies the elements of an array of any rank, in row-major order.
+func copyFlat[T Number](s *results, v *C.snake_value, shape []int) ([]T, error) {
+	row := *v
+	row.kind, row.len = C.SNAKE_KIND_ARRAY, 1
+	for _, length := range shape {
+		row.len *= C.uint64_t(length) //nolint:gosec // a length in memory
+	}
+	return copyArray[T](s, &row, nil)
+}
+
+// Masked is a masked array, or a column with missing values, as a target of [As]: Mask is true where Data has no value.
+type Masked[T Number] struct {
+	Data []T
+	Mask []bool
+}
+
+func (m *Masked[T]) decode(s *results) (err error) {
+	v := s.peek()
+	if v.kind == C.SNAKE_KIND_MASKED {
+		s.take()
+		if m.Data, err = readNumbers[T](s); err == nil {
+			m.Mask, err = readNumbers[bool](s)
+		}
+		return err
+	}
+	if m.Data, err = readNumbers[T](s); err == nil {
+		m.Mask = make([]bool, len(m.Data))
+	}
+	return err
+}
+
+// CopyTo copies an array of one dimension into a slice of the caller's, and returns how many elements it has. It takes no Go memory.
+// The slice must be long enough; values are converted as [As] does.
+func CopyTo[T Number](o *Object, into []T) (int, error) {
+	count := 0
+	err := o.describe(nil, func(s *results) error {
+		v := s.take()
+		if v.kind != C.SNAKE_KIND_ARRAY || dtype(v.dtype).isTime() {
+			return s.mismatch(into, v)
+		}
+		count = int(v.len) //nolint:gosec // a length in memory
+		if count > len(into) {
+			return fmt.Errorf("want room for %d elements, got %d", count, len(into))
+		}
+		if count == 0 {
+			return nil
+		}
+		_, err := copyArray(s, v, into)
+		return err
+	})
+	return count, err
+}
+
+// View is an array in Python's memory, for those who want to look at it without copying. Python may write to the same memory meanwhile.
+// Release it; afterwards its Data must not be used.
+type View[T Number] struct {
+	// Data starts at the element with index 0 in each dimension, and reaches to the last one.
+	Data []T
+	// Shape has the lengths, Strides the number of elements between neighbours along each dimension.
+	Shape, Strides []int
+	// Writable tells whether Python lets the array be written to.
+	Writable bool
+
+	owner   *handle
+	cleanup runtime.Cleanup
+}
+
+// Borrow returns a view of an array. Its dtype must be that of T, its elements aligned and in native byte order, its strides not negative.
+func Borrow[T Number](o *Object) (*View[T], error) {
+	if o.handle == nil {
+		return nil, fmt.Errorf("python: want an array of %v, got None", dtypeOf[T]())
+	}
+	frame, slot, err := o.in.enter(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer o.in.leave(frame, slot)
+	pointer, ok := o.handle.enter()
+	if !ok {
+		return nil, ErrClosed
+	}
+	defer runtime.KeepAlive(o)
+	defer o.handle.leave()
+	var array C.snake_array
+	if err := takeError(C.snake_array_borrow((*C.snake_object)(pointer), &array)); err != nil {
+		return nil, fmt.Errorf("python: %w", err)
+	}
+	release := func(pointer unsafe.Pointer) { C.snake_array_release((*C.snake_object)(pointer)) }
+	view := &View[T]{owner: &handle{pointer: unsafe.Pointer(array.owner), free: release}, Writable: array.writable != 0}
+	view.cleanup = runtime.AddCleanup(view, func(h *handle) { h.close() }, view.owner)
+	if found := dtype(array.dtype); found != dtypeOf[T]() {
+		view.Release()
+		return nil, fmt.Errorf("python: want an array of %v, got one of %v: copy it with As", dtypeOf[T](), found)
+	}
+	size, last := int64(dtypeOf[T]().size()), 0 //nolint:gosec // a size of at most 16
+	for axis := range int(array.ndim) {
+		length, stride := int(array.shape[axis]), int64(array.strides[axis])
+		if stride < 0 || stride%size != 0 {
+			view.Release()
+			return nil, fmt.Errorf("python: an array with strides of %d bytes cannot be borrowed: copy it with As", stride)
+		}
+		view.Shape = append(view.Shape, length)
+		view.Strides = append(view.Strides, int(stride/size))
+		if last >= 0 && length > 0 {
+			last += (length - 1) * int(stride/size)
+		} else {
+			last = -1
+		}
+	}
+	if last >= 0 {
+		view.Data = unsafe.Slice((*T)(array.data), last+1)
+	}
+	return view, nil
+}
+
+// At returns the element at an index for each dimension. It panics if one is out of range.
+func (v *View[T]) At(index ...int) T {
+	if len(index) != len(v.Shape) {
+		panic(fmt.Sprintf("python: %d indices for an array of %d dimensions", len(index), len(v.Shape)))
+	}
+	offset := 0
+	for axis, i := range index {
+		if i < 0 || i >= v.Shape[axis] {
+			panic(fmt.Sprintf("python: index %v is out of range of shape %v", index, v.Shape))
+		}
+		offset += i * v.Strides[axis]
+	}
+	return v.Data[offset]
+}
+
+// Release ends the view. It may be called more than once, and never waits.
+func (v *View[T]) Release() {
+	if v.owner.close() {
+		v.cleanup.Stop()
+	}
+	v.Data = nil
+}
+
+// Collect gathers the numbers of a sequence, which can then be lent as an array.
+func Collect[T Number](sequence iter.Seq[T]) Lent {
+	var numbers []T
+	for number := range sequence {
+		numbers = append(numbers, number)
+	}
+	return Lend(numbers)
+}
+
+// readGray reads an array of rows and columns of uint8 as an image.
+func (s *results) readGray(target *image.Gray) error {
+	var pixels Array[uint8]
+	if err := pixels.decode(s); err != nil {
+		return err
+	}
+	if len(pixels.Shape) != 2 {
+		return fmt.Errorf("want image.Gray from an array of shape (height, width), got %v", pixels.Shape)
+	}
+	*target = image.Gray{Pix: pixels.Data, Stride: pixels.Shape[1], Rect: image.Rect(0, 0, pixels.Shape[1], pixels.Shape[0])}
+	return nil
+}
+
+// readRGBA reads an array of rows, columns and four channels of uint8 as an image.
+func (s *results) readRGBA(target *image.RGBA) error {
+	var pixels Array[uint8]
+	if err := pixels.decode(s); err != nil {
+		return err
+	}
+	if len(pixels.Shape) != 3 || pixels.Shape[2] != 4 {
+		return fmt.Errorf("want image.RGBA from an array of shape (height, width, 4), got %v", pixels.Shape)
+	}
+	*target = image.RGBA{Pix: pixels.Data, Stride: 4 * pixels.Shape[1], Rect: image.Rect(0, 0, pixels.Shape[1], pixels.Shape[0])}
+	return nil
+}
