@@ -38,6 +38,8 @@ type Interpreter struct {
 	gate   *gate
 	frames []*frame // one for each slot of the gate, made when it is first taken
 	none   *Object
+	// functions are those that this package uses itself, by name.
+	functions sync.Map
 }
 
 // started is the interpreter of this process.

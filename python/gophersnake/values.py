@@ -24,6 +24,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import importlib
 import inspect
 import os
 import sys
@@ -239,3 +240,22 @@ def check_signature(function: Any, positional: int, keywords: list[str] | None) 
         if keyword not in named:
             return f"it passes the keyword argument {keyword!r}, which {function.__name__}{signature} does not take"
     return None
+
+
+def resolve(name: str) -> Any:
+    """Return what ``module:qualified.name`` names, importing the module."""
+    module, _, path = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in path.split(".") if path else []:
+        found = getattr(found, part)
+    return found
+
+
+def call_method(target: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    """Call a method of an object."""
+    return getattr(target, name)(*args, **kwargs)
+
+
+def type_name(value: Any) -> str:
+    """Return the name of an object's class as tracebacks print it."""
+    return _class_name(type(value))

@@ -1,0 +1,191 @@
+package python
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// The methods in this file do what the operators and built-in functions of Python do. They wait for their turn like a call,
+// without a context; use [Object.Call] and [Object.Method] with one for what takes long. Exceptions are an [*Error].
+
+// Object returns what "module:qualified.name" names, importing the module if need be; "module" alone is the module.
+func (in *Interpreter) Object(name string) (*Object, error) {
+	return in.apply("gophersnake.values:resolve", name)
+}
+
+// apply calls a function that this package uses itself, and that stays loaded.
+func (in *Interpreter) apply(name string, arguments ...any) (*Object, error) {
+	return in.applyContext(context.Background(), name, arguments...)
+}
+
+func (in *Interpreter) applyContext(ctx context.Context, name string, arguments ...any) (*Object, error) {
+	known, ok := in.functions.Load(name)
+	if !ok {
+		f, err := in.Func(name)
+		if err != nil {
+			return nil, err
+		}
+		var loaded bool
+		if known, loaded = in.functions.LoadOrStore(name, f); loaded {
+			_ = f.Close()
+		}
+	}
+	return known.(*Function).Call(ctx, arguments...)
+}
+
+// Call calls the object, as [Function.Call] does.
+func (o *Object) Call(ctx context.Context, arguments ...any) (*Object, error) {
+	return o.in.applyContext(ctx, "operator:call", append([]any{o}, arguments...)...)
+}
+
+// Method calls a method of the object, as [Function.Call] does.
+func (o *Object) Method(ctx context.Context, name string, arguments ...any) (*Object, error) {
+	return o.in.applyContext(ctx, "gophersnake.values:call_method", append([]any{o, name}, arguments...)...)
+}
+
+// Attr returns an attribute: o.name.
+func (o *Object) Attr(name string) (*Object, error) { return o.in.apply("builtins:getattr", o, name) }
+
+// SetAttr sets an attribute: o.name = value.
+func (o *Object) SetAttr(name string, value any) error {
+	return discarded(o.in.apply("builtins:setattr", o, name, value))
+}
+
+// Item returns an item: o[key].
+func (o *Object) Item(key any) (*Object, error) { return o.in.apply("operator:getitem", o, key) }
+
+// SetItem sets an item: o[key] = value.
+func (o *Object) SetItem(key, value any) error {
+	return discarded(o.in.apply("operator:setitem", o, key, value))
+}
+
+// DeleteItem removes an item: del o[key].
+func (o *Object) DeleteItem(key any) error { return discarded(o.in.apply("operator:delitem", o, key)) }
+
+// Contains tells whether an item is in the object: item in o.
+func (o *Object) Contains(item any) (bool, error) {
+	return converted[bool](o.in.apply("operator:contains", o, item))
+}
+
+// Len returns len(o).
+func (o *Object) Len() (int, error) { return converted[int](o.in.apply("builtins:len", o)) }
+
+// Truth returns bool(o).
+func (o *Object) Truth() (bool, error) { return converted[bool](o.in.apply("operator:truth", o)) }
+
+// Type returns the name of the object's class: "int", "numpy.ndarray".
+func (o *Object) Type() (string, error) {
+	return converted[string](o.in.apply("gophersnake.values:type_name", o))
+}
+
+// Repr returns repr(o).
+func (o *Object) Repr() (string, error) { return converted[string](o.in.apply("builtins:repr", o)) }
+
+// String returns str(o), or a text in angle brackets that says why there is none.
+func (o *Object) String() string {
+	text, err := converted[string](o.in.apply("builtins:str", o))
+	if err != nil {
+		return fmt.Sprintf("<%v>", err)
+	}
+	return text
+}
+
+// Is tells whether both are the same object. It does not wait for Python. A closed object is none.
+func (o *Object) Is(other *Object) bool {
+	if o == nil || other == nil {
+		return o == other
+	}
+	if o.handle == nil || other.handle == nil {
+		return o.handle == other.handle
+	}
+	mine, ok := o.handle.enter()
+	if !ok {
+		return false
+	}
+	defer o.handle.leave()
+	theirs, ok := other.handle.enter()
+	if !ok {
+		return false
+	}
+	defer other.handle.leave()
+	return mine == theirs
+}
+
+// operators are the binary operators by their sign.
+var operators = map[string]string{
+	"+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul",
+	"&": "and_", "|": "or_", "^": "xor", "<<": "lshift", ">>": "rshift",
+	"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
+}
+
+// Op applies a binary operator of Python to the object and an operand: o.Op("+", 1).
+func (o *Object) Op(operator string, operand any) (*Object, error) {
+	name, ok := operators[operator]
+	if !ok {
+		return nil, fmt.Errorf("python: want a binary operator of Python, got %q", operator)
+	}
+	return o.in.apply("operator:"+name, o, operand)
+}
+
+// Equal tells whether o == other, as the truth of what Python answers.
+func (o *Object) Equal(other any) (bool, error) {
+	answer, err := o.Op("==", other)
+	if err != nil {
+		return false, err
+	}
+	defer answer.Close()
+	return answer.Truth()
+}
+
+// Iter iterates over the object. An error ends the iteration and comes with a nil object. The caller closes the items, or leaves that to the
+// garbage collector.
+func (o *Object) Iter() iter.Seq2[*Object, error] {
+	return func(yield func(*Object, error) bool) {
+		iterator, err := o.in.apply("builtins:iter", o)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer iterator.Close()
+		// An object that nothing else can be marks the end.
+		end, err := o.in.apply("builtins:object")
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer end.Close()
+		for {
+			item, err := o.in.apply("builtins:next", iterator, end)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if item.Is(end) {
+				_ = item.Close()
+				return
+			}
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// converted converts an intermediate result and closes it.
+func converted[T any](o *Object, err error) (T, error) {
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	defer o.Close()
+	return As[T](o)
+}
+
+// discarded closes an intermediate result.
+func discarded(o *Object, err error) error {
+	if err != nil {
+		return err
+	}
+	return o.Close()
+}
