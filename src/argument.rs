@@ -24,6 +24,43 @@ pub(crate) struct Arguments<'a, 'py> {
 }
 
 impl<'py> Arguments<'_, 'py> {
+    /// Builds the next value if it is an array, to which `lent` keeps the only reference.
+    #[inline]
+    pub(crate) fn next_lent(&mut self, py: Python<'py>) -> Option<Result<*mut ffi::PyObject, Failure>> {
+        let value = self.values.as_slice().first()?;
+        if value.kind != Kind::Array as u32 {
+            return None;
+        }
+        self.values.next();
+        let made = self.make_array(py, Kind::Array, value);
+        Some(made.map(|array| {
+            let lent = Lent::new(array);
+            let pointer = lent.as_ptr();
+            self.lent.push(lent);
+            pointer
+        }))
+    }
+
+    fn lend(&mut self, py: Python<'py>, kind: Kind, value: &Value) -> Result<Bound<'py, PyAny>, Failure> {
+        let array = self.make_array(py, kind, value)?;
+        self.lent.push(Lent::new(array.clone()));
+        Ok(array)
+    }
+
+    #[inline]
+    fn make_array(&mut self, py: Python<'py>, kind: Kind, value: &Value) -> Result<Bound<'py, PyAny>, Failure> {
+        let data = self.lends.next()?;
+        if kind == Kind::Array {
+            // A length that is no int64 becomes a negative one, which `lend` refuses.
+            // SAFETY: the host promises, in the contract of `snake_function_call`, that lent memory has this size and
+            // stays valid until the call or the lease has ended; `lent` finds out when.
+            return unsafe { array::lend(py, value, &[value.len.cast_signed()], &[], data) };
+        }
+        let (shape, strides) = self.layout(value)?;
+        // SAFETY: as above.
+        unsafe { array::lend(py, value, &shape, &strides, data) }
+    }
+
     /// Builds the next value, with its children.
     pub(crate) fn build(&mut self, py: Python<'py>, depth: u32) -> Result<Bound<'py, PyAny>, Failure> {
         let Some(&value) = self.values.next() else {
@@ -41,15 +78,7 @@ impl<'py> Arguments<'_, 'py> {
         // SAFETY: every function returns a new reference, or NULL with an exception set.
         let owned = |ptr| unsafe { Bound::from_owned_ptr_or_err(py, ptr) }.map_err(Failure::from);
         match kind {
-            Kind::Array | Kind::NdArray => {
-                let data = self.lends.next()?;
-                let layout = self.layout(kind, &value)?;
-                // SAFETY: the host promises, in the contract of `snake_function_call`, that lent memory has this size
-                // and stays valid until the call or the lease has ended; `lent` finds out when.
-                let array = unsafe { array::lend(py, &value, &layout, data) }?;
-                self.lent.push(Lent::new(array.clone()));
-                Ok(array)
-            }
+            Kind::Array | Kind::NdArray => self.lend(py, kind, &value),
             Kind::None => Ok(py.None().into_bound(py)),
             Kind::Bool => Ok(PyBool::new(py, value.bits != 0).to_owned().into_any()),
             // SAFETY: attached; likewise for the next three.
@@ -130,11 +159,8 @@ impl<'py> Arguments<'_, 'py> {
         }
     }
 
-    /// The shape of an array, and its strides in bytes unless it is contiguous.
-    fn layout(&mut self, kind: Kind, value: &Value) -> Result<array::Layout, Failure> {
-        if kind == Kind::Array {
-            return Ok(array::Layout::contiguous(value.len));
-        }
+    /// The shape of an array and its strides in bytes.
+    fn layout(&mut self, value: &Value) -> Result<(Vec<i64>, Vec<i64>), Failure> {
         let dimensions = self.count(value, 2)?;
         if dimensions > array::MAX_DIMENSIONS {
             return Err(Failure::new(
@@ -147,8 +173,7 @@ impl<'py> Arguments<'_, 'py> {
         }
         let mut next = || self.values.next().map_or(0, |number| number.bits.cast_signed());
         let shape = (0..dimensions).map(|_| next()).collect();
-        let strides = (0..dimensions).map(|_| next()).collect();
-        Ok(array::Layout { shape, strides })
+        Ok((shape, (0..dimensions).map(|_| next()).collect()))
     }
 
     fn text(&self, value: &Value) -> Result<&str, Failure> {

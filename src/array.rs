@@ -23,14 +23,13 @@
 )]
 
 use std::ffi::{c_int, c_void};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use numpy::npyffi::{self, NPY_TYPES, NpyTypes, PY_ARRAY_API, PyArrayObject, PyDataType_ELSIZE};
+use numpy::npyffi::{self, NPY_TYPES, PY_ARRAY_API, PyArrayObject, PyDataType_ELSIZE};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use smallvec::SmallVec;
 
 use crate::boundary::{Failure, attached, out};
 use crate::error::{Error, type_name};
@@ -101,10 +100,43 @@ const _: () = assert!(size_of::<std::ffi::c_long>() == 8);
 /// The base object of read-only arrays over lent memory: an object without a writable buffer. It lives for ever.
 static READ_ONLY: AtomicPtr<ffi::PyObject> = AtomicPtr::new(null_mut());
 
+/// NumPy's class of arrays and its `PyArray_New`. Through rust-numpy, each use looks the table up again, which costs 5 ns
+/// of a call of 170 (`make bench`, noop).
+static ARRAY_CLASS: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
+static ARRAY_NEW: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+type ArrayNew = unsafe extern "C" fn(
+    class: *mut ffi::PyTypeObject,
+    dimensions: c_int,
+    shape: *const i64,
+    type_number: c_int,
+    strides: *const i64,
+    data: *mut c_void,
+    item_size: c_int,
+    flags: c_int,
+    object: *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
+
 /// Loads NumPy's C API, which panics if NumPy is there but does not fit, and makes what every lend needs.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     // SAFETY: attached, and NumPy was imported; the call reads a number.
     unsafe { PY_ARRAY_API.PyArray_GetNDArrayCFeatureVersion(py) };
+    let module = PyModule::import(
+        py,
+        if npyffi::is_numpy_2(py) {
+            "numpy._core.multiarray"
+        } else {
+            "numpy.core.multiarray"
+        },
+    )?;
+    let capsule = module.getattr("_ARRAY_API")?;
+    // SAFETY: the capsule holds NumPy's table of functions and types, whose slots 2 and 93 are these two; it lives for
+    // ever, as NumPy does.
+    unsafe {
+        let table = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<*mut c_void>();
+        ARRAY_CLASS.store((*table.add(2)).cast(), Ordering::Relaxed);
+        ARRAY_NEW.store(*table.add(93), Ordering::Relaxed);
+    }
     if READ_ONLY.load(Ordering::Relaxed).is_null() {
         let marker = pyo3::types::PyTuple::new(py, ["memory lent by the host program"])?;
         READ_ONLY.store(marker.into_ptr(), Ordering::Relaxed);
@@ -152,14 +184,26 @@ impl<'py> Lent<'py> {
         Lent { array }
     }
 
-    /// Ends the lend after the call. If something in Python still reaches the array, returns the lease of its memory.
-    pub(crate) fn end(self) -> Result<Option<u64>, Failure> {
-        let py = self.array.py();
-        // Only the low half counts: from CPython 3.12 on the high half may hold flags.
+    /// The array, which this keeps alive.
+    pub(crate) fn as_ptr(&self) -> *mut ffi::PyObject {
+        self.array.as_ptr()
+    }
+
+    /// Whether nothing in Python reaches the array.
+    #[inline]
+    pub(crate) fn is_unreached(&self) -> bool {
         // SAFETY: attached; the array is alive.
+        let references = unsafe { ffi::Py_REFCNT(self.array.as_ptr()) };
+        // Only the low half counts: from CPython 3.12 on the high half may hold flags.
         #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-        let references = unsafe { ffi::Py_REFCNT(self.array.as_ptr()) } as u32;
-        if references == 1 {
+        let references = references as u32;
+        references == 1
+    }
+
+    /// Ends the lend after the call. If something in Python still reaches the array, returns the lease of its memory.
+    pub(crate) fn end(&self) -> Result<Option<u64>, Failure> {
+        let py = self.array.py();
+        if self.is_unreached() {
             return Ok(None);
         }
         let (id, capsule) = lease::create(py)?;
@@ -177,50 +221,36 @@ impl<'py> Lent<'py> {
 /// How many dimensions NumPy allows in all its versions.
 pub const MAX_DIMENSIONS: usize = 32;
 
-/// The shape of lent memory, and its strides in bytes; none means C-contiguous.
-pub(crate) struct Layout {
-    pub(crate) shape: SmallVec<[i64; 4]>,
-    pub(crate) strides: SmallVec<[i64; 4]>,
+/// How many elements an array has, if their bytes fit the address space.
+#[inline]
+fn count_elements(shape: &[i64], size: usize) -> Option<usize> {
+    let mut elements = 1_usize;
+    for &length in shape {
+        elements = elements.checked_mul(usize::try_from(length).ok()?)?;
+    }
+    (elements <= isize::MAX as usize / size).then_some(elements)
 }
 
-impl Layout {
-    pub(crate) fn contiguous(len: u64) -> Self {
-        // A length that is no int64 becomes a negative one, which `lend` refuses.
-        Layout {
-            shape: smallvec::smallvec![len.cast_signed()],
-            strides: SmallVec::new(),
-        }
-    }
-
-    /// How many elements it has, if their bytes fit the address space.
-    fn elements(&self, size: usize) -> Option<usize> {
-        let mut elements = 1_usize;
-        for &length in &self.shape {
-            elements = elements.checked_mul(usize::try_from(length).ok()?)?;
-        }
-        (elements <= isize::MAX as usize / size).then_some(elements)
-    }
-}
-
-/// Wraps lent memory as an array.
+/// Wraps lent memory as an array. The strides are in bytes; none means C-contiguous.
 ///
 /// # Safety
 ///
-/// `data` must point to elements as `value` and `layout` say, aligned, valid until [`Lent::end`] said that nothing reaches
+/// `data` must point to elements as `value`, `shape` and `strides` say, aligned, valid until [`Lent::end`] said that nothing reaches
 /// them or the lease that it returned has come back.
 pub(crate) unsafe fn lend<'py>(
     py: Python<'py>,
     value: &Value,
-    layout: &Layout,
+    shape: &[i64],
+    strides: &[i64],
     data: *const c_void,
 ) -> Result<Bound<'py, PyAny>, Failure> {
     let Some(&(_, number, _, size)) = DTYPES.get((value.dtype as usize).wrapping_sub(1)) else {
         return Err(Failure::argument(format!("{} is no dtype", value.dtype)));
     };
-    let Some(elements) = layout.elements(size) else {
+    let Some(elements) = count_elements(shape, size) else {
         return Err(Failure::argument(format!(
             "an array of shape {:?} exceeds the address space",
-            layout.shape.as_slice()
+            shape
         )));
     };
     let data = if elements == 0 {
@@ -238,28 +268,28 @@ pub(crate) unsafe fn lend<'py>(
     if writable || data.is_null() {
         flags |= npyffi::NPY_ARRAY_WRITEABLE;
     }
-    let strides = if layout.strides.is_empty() || data.is_null() {
+    let strides = if strides.is_empty() || data.is_null() {
         flags |= npyffi::NPY_ARRAY_C_CONTIGUOUS;
-        null_mut()
+        null()
     } else {
-        layout.strides.as_ptr().cast_mut()
+        strides.as_ptr()
     };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_possible_wrap,
         reason = "at most MAX_DIMENSIONS"
     )]
-    let dimensions = layout.shape.len() as c_int;
+    let dimensions = shape.len() as c_int;
     // SAFETY: attached; the type number, shape and flags describe the memory as the caller promises; NumPy copies shape
     // and strides and finds out itself whether they are contiguous. The result is a new reference, or NULL with an exception.
     let array = unsafe {
-        let array = PY_ARRAY_API.PyArray_New(
-            py,
-            npyffi::get_type_object(py, NpyTypes::PyArray_Type),
+        let new = std::mem::transmute::<*mut c_void, ArrayNew>(ARRAY_NEW.load(Ordering::Relaxed));
+        let array = new(
+            ARRAY_CLASS.load(Ordering::Relaxed),
             dimensions,
-            layout.shape.as_ptr().cast_mut().cast(),
+            shape.as_ptr(),
             number as c_int,
-            strides.cast(),
+            strides,
             data,
             0,
             flags,

@@ -60,6 +60,8 @@ impl Failure {
     }
 
     /// The host called the ABI with something that its contract forbids.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Failure::new(ErrorCode::Argument, message)
     }
@@ -102,27 +104,32 @@ pub(crate) fn counted<R>(body: impl FnOnce(Python<'_>) -> R) -> R {
     Python::attach(body)
 }
 
-/// The bytes of a pointer and a length that came over the ABI.
+/// The elements of a pointer and a length that came over the ABI.
 ///
 /// # Safety
 ///
 /// `ptr` must be NULL or point to `len` initialised elements that outlive `'a` and are not written to meanwhile.
-pub(crate) unsafe fn slice<'a, T>(name: &str, ptr: *const T, len: usize) -> Result<&'a [T], Box<Report>> {
-    let report = |what: &str| Box::new(Report::new(ErrorCode::Argument, format!("{name}: {what}")));
+#[inline]
+pub(crate) unsafe fn slice<'a, T>(name: &'static str, ptr: *const T, len: usize) -> Result<&'a [T], Box<Report>> {
     if len == 0 {
         return Ok(&[]);
     }
-    if ptr.is_null() {
-        return Err(report("want a pointer, got NULL"));
-    }
-    if !ptr.is_aligned() {
-        return Err(report("the pointer is not aligned for its type"));
-    }
-    if len > isize::MAX as usize / size_of::<T>().max(1) {
-        return Err(report(&format!("a length of {len} exceeds the address space")));
+    if ptr.is_null() || !ptr.is_aligned() || len > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(bad_pointer(name, ptr.is_null(), ptr.is_aligned(), len));
     }
     // SAFETY: not NULL, aligned and of a possible size as checked; the rest is the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(ptr, len) })
+}
+
+#[cold]
+#[inline(never)]
+fn bad_pointer(name: &str, is_null: bool, is_aligned: bool, len: usize) -> Box<Report> {
+    let what = match (is_null, is_aligned) {
+        (true, _) => "want a pointer, got NULL".to_owned(),
+        (_, false) => "the pointer is not aligned for its type".to_owned(),
+        _ => format!("a length of {len} exceeds the address space"),
+    };
+    Box::new(Report::new(ErrorCode::Argument, format!("{name}: {what}")))
 }
 
 /// The string of a pointer and a length that came over the ABI.
@@ -130,7 +137,7 @@ pub(crate) unsafe fn slice<'a, T>(name: &str, ptr: *const T, len: usize) -> Resu
 /// # Safety
 ///
 /// As for [`slice`].
-pub(crate) unsafe fn text<'a>(name: &str, ptr: *const u8, len: usize) -> Result<&'a str, Box<Report>> {
+pub(crate) unsafe fn text<'a>(name: &'static str, ptr: *const u8, len: usize) -> Result<&'a str, Box<Report>> {
     // SAFETY: the caller's promise is that of `slice`.
     let bytes = unsafe { slice(name, ptr, len) }?;
     std::str::from_utf8(bytes).map_err(|at| {
@@ -146,20 +153,13 @@ pub(crate) unsafe fn text<'a>(name: &str, ptr: *const u8, len: usize) -> Result<
 /// # Safety
 ///
 /// `ptr` must be NULL or point to a live `T` that nobody else accesses during `'a`.
-pub(crate) unsafe fn out<'a, T>(name: &str, ptr: *mut T) -> Result<&'a mut T, Box<Report>> {
-    if !ptr.is_aligned() {
-        return Err(Box::new(Report::new(
-            ErrorCode::Argument,
-            format!("{name}: the pointer is not aligned for its type"),
-        )));
+#[inline]
+pub(crate) unsafe fn out<'a, T>(name: &'static str, ptr: *mut T) -> Result<&'a mut T, Box<Report>> {
+    if ptr.is_null() || !ptr.is_aligned() {
+        return Err(bad_pointer(name, ptr.is_null(), ptr.is_aligned(), 1));
     }
-    // SAFETY: aligned as checked; `as_mut` handles NULL; the rest is the caller's promise.
-    unsafe { ptr.as_mut() }.ok_or_else(|| {
-        Box::new(Report::new(
-            ErrorCode::Argument,
-            format!("{name}: want a pointer, got NULL"),
-        ))
-    })
+    // SAFETY: aligned and not NULL as checked; the rest is the caller's promise.
+    Ok(unsafe { &mut *ptr })
 }
 
 thread_local! {

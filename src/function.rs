@@ -1,7 +1,6 @@
 //! Resolving a callable, and calling it.
 #![expect(unsafe_code, reason = "reads what the host described, and calls through the C API")]
 
-use std::collections::HashSet;
 use std::ffi::c_void;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -11,7 +10,7 @@ use pyo3::types::PyTuple;
 use smallvec::SmallVec;
 
 use crate::argument::Arguments;
-use crate::array::Lends;
+use crate::array::{Lends, Lent};
 use crate::boundary::{Failure, attached, counted, guarded, out, slice, text};
 use crate::error::{Error, Report, type_name};
 use crate::object::{self, Object};
@@ -197,16 +196,34 @@ pub unsafe extern "C" fn snake_function_call(
         };
         let function = function.cast_mut().cast::<ffi::PyObject>();
         // SAFETY: the caller's promise: NULL or alive.
-        let outcome = match unsafe { Bound::from_borrowed_ptr_or_opt(py, function) } {
+        let outcome = match unsafe { Borrowed::from_ptr_or_opt(py, function) } {
             Some(function) => run(&function, call, &mut arguments, want),
             None => Err(Failure::argument("function: want a pointer, got NULL")),
         };
         // The exception goes first: its frames may be all that still holds a lent array.
-        let outcome = outcome.map_err(|failure| counted(|py| failure.report(py)));
-        let ended = end_lends(call, arguments);
+        let outcome = match outcome {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(describe(failure)),
+        };
+        let ended = if arguments.lent.iter().all(Lent::is_unreached) {
+            Ok(())
+        } else {
+            retain(call, &arguments.lent)
+        };
+        drop(arguments);
         output::complete();
-        outcome.and(ended.map_err(|failure| counted(|py| failure.report(py))))
+        match (outcome, ended) {
+            (Ok(()), Ok(())) => Ok(()),
+            (Err(report), _) => Err(report),
+            (Ok(()), Err(failure)) => Err(describe(failure)),
+        }
     })
+}
+
+#[cold]
+#[inline(never)]
+fn describe(failure: Failure) -> Box<Report> {
+    counted(|py| failure.report(py))
 }
 
 /// Builds the arguments, calls, and describes the result.
@@ -218,51 +235,46 @@ fn run<'py>(
 ) -> Result<(), Failure> {
     let py = function.py();
     // The first slot belongs to the callee: `ARGUMENTS_OFFSET`.
-    let mut objects = SmallVec::<[Option<Bound<'py, PyAny>>; 8]>::new();
-    objects.push(None);
+    let mut objects = SmallVec::<[*mut ffi::PyObject; 8]>::new();
+    // What `objects` points to, but for the arrays, which `arguments.lent` owns.
+    let mut owned = SmallVec::<[Bound<'py, PyAny>; 8]>::new();
+    objects.push(std::ptr::null_mut());
     for _ in 0..call.args {
-        objects.push(Some(arguments.build(py, 0)?));
-    }
-    let mut names = SmallVec::<[Bound<'py, PyAny>; 4]>::new();
-    let mut seen = HashSet::new();
-    for _ in 0..call.kwargs {
-        if arguments
-            .values
-            .as_slice()
-            .first()
-            .is_none_or(|name| name.kind != Kind::Text as u32)
-        {
-            return Err(Failure::argument("the name of a keyword argument is no TEXT"));
+        if let Some(array) = arguments.next_lent(py) {
+            objects.push(array?);
+            continue;
         }
-        let name = arguments.build(py, 0)?;
-        if !seen.insert(name.hash()?) && names.iter().any(|other| other.eq(&name).unwrap_or(true)) {
-            return Err(Failure::argument(format!("keyword argument {name:?} is given twice")));
-        }
-        names.push(name);
-        objects.push(Some(arguments.build(py, 0)?));
+        let object = arguments.build(py, 0)?;
+        objects.push(object.as_ptr());
+        owned.push(object);
     }
+    let names = if call.kwargs == 0 {
+        None
+    } else {
+        let mut names = SmallVec::<[Bound<'py, PyAny>; 4]>::new();
+        for _ in 0..call.kwargs {
+            names.push(keyword(py, arguments, &names)?);
+            let object = arguments.build(py, 0)?;
+            objects.push(object.as_ptr());
+            owned.push(object);
+        }
+        Some(PyTuple::new(py, names)?)
+    };
     if !arguments.values.as_slice().is_empty() {
         return Err(Failure::argument("the call describes more values than it counts"));
     }
-    let names = if names.is_empty() {
-        None
-    } else {
-        Some(PyTuple::new(py, names)?)
-    };
-    // SAFETY: attached; the arguments lie behind one free slot, as `ARGUMENTS_OFFSET` promises, and an
-    // `Option<Bound>` is laid out like a pointer; the names are as many str as the last arguments. The
-    // result is a new reference, or NULL with an exception.
+    // SAFETY: attached; the arguments, which are alive, lie behind one free slot, as `ARGUMENTS_OFFSET` promises; the names
+    // are as many different str as the last arguments. The result is a new reference, or NULL with an exception.
     let result = unsafe {
         let result = PyObject_Vectorcall(
             function.as_ptr(),
-            objects.as_ptr().cast::<*mut ffi::PyObject>().add(1),
+            objects.as_ptr().add(1),
             call.args as usize | ARGUMENTS_OFFSET,
             names.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr),
         );
         Bound::from_owned_ptr_or_err(py, result)
     };
-    // The callee may have left anything in its slot, but has put back what was there.
-    drop(objects);
+    drop(owned);
     let result = result?;
     match want {
         Want::Object => call.result.set_object(result),
@@ -271,33 +283,40 @@ fn run<'py>(
     Ok(())
 }
 
-/// Looks which lent arrays Python still reaches.
-fn end_lends(call: &mut Call, arguments: Arguments<'_, '_>) -> Result<(), Failure> {
+/// Builds the name of a keyword argument, which must be none of the others.
+fn keyword<'py>(
+    py: Python<'py>,
+    arguments: &mut Arguments<'_, 'py>,
+    others: &[Bound<'py, PyAny>],
+) -> Result<Bound<'py, PyAny>, Failure> {
+    let next = arguments.values.as_slice().first();
+    if next.is_none_or(|name| name.kind != Kind::Text as u32) {
+        return Err(Failure::argument("the name of a keyword argument is no TEXT"));
+    }
+    let name = arguments.build(py, 0)?;
+    for other in others {
+        if other.eq(&name)? {
+            return Err(Failure::argument(format!("keyword argument {name} is given twice")));
+        }
+    }
+    Ok(name)
+}
+
+/// Reports leases for the lent arrays that Python still reaches.
+#[cold]
+fn retain(call: &mut Call, lent: &[Lent<'_>]) -> Result<(), Failure> {
     let mut outcome = Ok(());
-    for (index, lent) in arguments.lent.into_iter().enumerate() {
+    for (index, lent) in lent.iter().enumerate() {
         let lease = match lent.end() {
-            Ok(None) => {
-                if call.retained > 0 {
-                    // SAFETY: `Lends::next` let no more arrays through than there is room for.
-                    unsafe { call.leases.add(index).write(0) };
-                }
-                continue;
-            }
-            Ok(Some(lease)) => lease,
+            Ok(lease) => lease,
             Err(failure) => {
                 outcome = Err(failure);
-                continue;
+                None
             }
         };
-        if call.retained == 0 {
-            // SAFETY: see above.
-            unsafe { std::ptr::write_bytes(call.leases, 0, index) };
-        }
-        call.retained += 1;
-        // SAFETY: see above.
-        unsafe { call.leases.add(index).write(lease) };
+        call.retained += u32::from(lease.is_some());
+        // SAFETY: `Lends::next` let no more arrays through than `leases` has room for.
+        unsafe { call.leases.add(index).write(lease.unwrap_or(0)) };
     }
     outcome
 }
-
-const _: () = assert!(size_of::<Option<Bound<'static, PyAny>>>() == size_of::<*mut ffi::PyObject>());

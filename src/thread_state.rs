@@ -23,7 +23,7 @@ unsafe extern "C" {
 pub(crate) static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The thread state that this module keeps for an OS thread.
-struct ThreadState {
+pub(crate) struct ThreadState {
     kept: Cell<*mut ffi::PyThreadState>,
     /// Whether a guard of this module lives further up this thread's stack.
     entered: Cell<bool>,
@@ -54,8 +54,8 @@ impl Drop for ThreadState {
 
 /// The calling thread is attached while this lives.
 pub(crate) enum Attached {
-    /// Through the kept thread state; holds whether another guard lives further up the stack.
-    Kept(bool),
+    /// Through the kept thread state. Holds where that is kept, and whether another guard lives further up the stack.
+    Kept(*const ThreadState, bool),
     /// It was attached before by a guard further up the stack, or by Python itself.
     Nested,
     /// Python made this thread and its thread state.
@@ -78,7 +78,7 @@ pub(crate) fn attach() -> Result<Attached, Box<Report>> {
             // SAFETY: `kept` belongs to this thread, which is not attached: its last guard saved it, or the code
             // that runs inside that guard detached.
             unsafe { ffi::PyEval_RestoreThread(kept) };
-            Attached::Kept(state.entered.replace(true))
+            Attached::Kept(state, state.entered.replace(true))
         })
         // The thread is ending and its own thread state is gone: use one for this call only.
         // SAFETY: the interpreter runs.
@@ -99,14 +99,15 @@ fn first_attach(state: &ThreadState) -> Attached {
         state.kept.set(ffi::PyThreadState_Get());
     }
     COUNT.fetch_add(1, Ordering::Relaxed);
-    Attached::Kept(state.entered.replace(true))
+    Attached::Kept(state, state.entered.replace(true))
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
         match *self {
-            Attached::Kept(outer) => {
-                let _ = THREAD_STATE.try_with(|state| state.entered.set(outer));
+            Attached::Kept(state, outer) => {
+                // SAFETY: the thread-local of this thread, which this guard never leaves; it lives until the thread ends.
+                unsafe { (*state).entered.set(outer) };
                 // SAFETY: this guard attached the thread and guards end in reverse order, so it is attached now.
                 unsafe { ffi::PyEval_SaveThread() };
             }

@@ -211,6 +211,7 @@ impl Value {
 }
 
 impl ValueResult {
+    #[inline]
     fn set(&mut self, kind: Kind, bits: u64, len: u64) {
         self.value = Value::new(kind, bits, len);
         self.data = null();

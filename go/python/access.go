@@ -99,17 +99,7 @@ func (o *Object) Is(other *Object) bool {
 	if o.handle == nil || other.handle == nil {
 		return o.handle == other.handle
 	}
-	mine, ok := o.handle.enter()
-	if !ok {
-		return false
-	}
-	defer o.handle.leave()
-	theirs, ok := other.handle.enter()
-	if !ok {
-		return false
-	}
-	defer other.handle.leave()
-	return mine == theirs
+	return o.handle.pointer == other.handle.pointer && !o.handle.closed.Load() && !other.handle.closed.Load()
 }
 
 // operators are the binary operators by their sign.

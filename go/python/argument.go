@@ -124,13 +124,13 @@ func (f *frame) addValue(value any, depth int) error {
 			f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
 			return nil
 		}
-		return f.addObject(v.handle)
+		return f.addObject(v, v.handle)
 	case *Function:
 		if v == nil {
 			f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
 			return nil
 		}
-		return f.addObject(&v.handle)
+		return f.addObject(v, v.handle)
 	case time.Time:
 		return f.addTime(v)
 	case time.Duration:
@@ -416,12 +416,13 @@ func (f *frame) addBigInt(v *big.Int) {
 	f.addBytes(C.SNAKE_KIND_BIG_INT, bytes)
 }
 
-func (f *frame) addObject(h *handle) error {
-	pointer, ok := h.enter()
+// addObject describes a reference. The call has a slot, so that the object lives until it has ended.
+func (f *frame) addObject(owner any, h *handle) error {
+	pointer, ok := h.use()
 	if !ok {
 		return ErrClosed
 	}
-	f.used = append(f.used, h)
+	f.kept = append(f.kept, owner)
 	f.add(C.SNAKE_KIND_OBJECT, 0, uint64(uintptr(pointer)), 0)
 	return nil
 }

@@ -43,7 +43,13 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 	switch b := any(&bound).(type) {
 	case *func(context.Context, []float64) error:
 		*b = func(ctx context.Context, data []float64) error {
-			return f.run(ctx, C.SNAKE_WANT_OBJECT, nil, lendOne(data), discard)
+			frame, slot, err := f.runArray(ctx, data, C.SNAKE_WANT_OBJECT)
+			if err != nil {
+				return err
+			}
+			frame.releaseResult()
+			f.in.gate.leave(slot)
+			return nil
 		}
 	case *func(context.Context, []float64) (float64, error):
 		*b = bindArray(f, readFloat[float64])
@@ -71,23 +77,19 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 // bindArray makes a function of the most common shape, which needs no reflection.
 func bindArray[R any](f *Function, read func(*results) (R, error)) func(context.Context, []float64) (R, error) {
 	return func(ctx context.Context, data []float64) (out R, err error) {
-		err = f.run(ctx, C.SNAKE_WANT_VALUE, nil, lendOne(data), func(r *C.snake_result) (err error) {
-			out, err = read(f.in.read(r, nil))
-			return err
-		})
-		return out, err
+		frame, slot, err := f.runArray(ctx, data, C.SNAKE_WANT_VALUE)
+		if err != nil {
+			return out, err
+		}
+		out, err = read(frame.results.reset(f.in, &frame.call.result))
+		frame.releaseResult()
+		f.in.gate.leave(slot)
+		if err != nil {
+			return out, f.failed(atResult(err))
+		}
+		return out, nil
 	}
 }
-
-func lendOne(data []float64) func(*frame) (int, int, error) {
-	return func(frame *frame) (int, int, error) {
-		frame.lend(Lend(data))
-		return 1, 0, nil
-	}
-}
-
-// discard ignores a result.
-func discard(*C.snake_result) error { return nil }
 
 var (
 	contextType = reflect.TypeFor[context.Context]()

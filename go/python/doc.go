@@ -7,6 +7,74 @@
 //	find, err := python.Bind[func(context.Context, []float64) ([]int, error)](in, "outliers:detect")
 //	indices, err := find(ctx, data)
 //
+// # Go to Python
+//
+//	Go                                                  Python
+//	nil, nil pointer, nil map                           None
+//	bool                                                bool
+//	int…int64, uint…uint64, uintptr, *big.Int           int
+//	float32, float64                                    float
+//	complex64, complex128                               complex
+//	string                                              str; invalid UTF-8 is an error, NUL is allowed
+//	[]byte and other byte slices                        bytes
+//	time.Time                                           aware datetime; a lost nanosecond is an error: Truncate it
+//	time.Duration                                       timedelta; likewise
+//	named types of the above                            as their base type
+//	[]float64 and any other slice of bool or numbers    read-only ndarray over the same memory
+//	[][3]float64, *[N]T, *[M][N]T                       the same, with that shape
+//	[N]T of numbers by value                            ndarray of a copy
+//	Lend(s), Matrix(s, rows, columns), *Array[T]        read-only ndarray over the same memory: Reshape, Strided
+//	LendMut(s)                                          writable ndarray over the same memory
+//	Collect(iter.Seq[T])                                ndarray
+//	*image.Gray, *image.RGBA, *image.NRGBA              uint8 ndarray over the pixels: (h, w), (h, w, 4)
+//	[][]float64, []string, []any, any other slice       list
+//	Tuple{…}, Set{…}                                    tuple, set
+//	map                                                 dict; keys may be whatever Python can hash
+//	struct, *struct                                     dict by field; `py:"name,omitempty"`, `py:"-"`; embedded structs flattened
+//	New(class, struct or map)                           instance of the class
+//	KW{…} as the last argument                          keyword arguments
+//	*Object, *Function                                  the object itself
+//	ToPython() (any, error)                             what it says
+//
+// Containers nest at most 100 levels and have at most 16,777,216 values; more is an error before memory is taken.
+//
+// # Python to Go
+//
+//	Python                                              Go
+//	None                                                nil pointer, nil any
+//	bool                                                bool
+//	int                                                 integer types that it fits; float and complex types that hold it; *big.Int, *big.Rat
+//	float                                               float64; float32, complex types and *big.Rat where exact
+//	complex                                             complex128; complex64 where exact
+//	NumPy scalar, array of rank 0                       as the Python number that it is
+//	str, os.PathLike                                    string
+//	bytes, bytearray, memoryview of bytes               []byte, [N]byte
+//	datetime, Timestamp, datetime64                     time.Time in its zone; UTC if it has none
+//	date                                                time.Time, at midnight UTC
+//	timedelta, timedelta64; time without a zone         time.Duration; since midnight
+//	Decimal                                             *big.Rat, string
+//	UUID                                                [16]byte
+//	Enum                                                as its value
+//	list, tuple, set, frozenset, iterator, iterable     []T, [N]T
+//	tuple                                               struct by position, Tuple
+//	set                                                 Set
+//	dict, Mapping                                       map, struct by key
+//	data class, NamedTuple, attrs, pydantic, any object struct by attribute; map
+//	ndarray of rank 1                                   []T, [N]T; *Array[T]; CopyTo
+//	ndarray of any rank                                 *Array[T], [][]T…; Borrow
+//	ndarray of datetime64, timedelta64                  []time.Time, []time.Duration; pointers: nil for NaT
+//	ndarray of str, bytes                               []string, [][]byte
+//	structured ndarray, DataFrame                       []struct or []map by column; struct of slices; map of slices
+//	object ndarray                                      []any, []string, … if asked for; no slice of numbers
+//	masked array, column with missing values            Masked[T], []*T; no []T
+//	Series, Index, Categorical, pandas arrays           as their NumPy values
+//	(h, w) or (h, w, 4) ndarray of uint8                *image.Gray, *image.RGBA
+//	anything                                            *Object, also inside slices, maps and structs
+//
+// Numbers in arrays may change their size where every value stays what it is: int32 to int, uint64 to int32 if they
+// fit, float64 to float32 if exact. Integers, floats, bools and complex numbers in arrays do not become one another. A target of
+// type any takes the natural Go value. Iterating consumes an iterator.
+//
 // # What you may rely on
 //
 // Threads: call from any goroutine. At most [Config].MaxConcurrent calls are in Python at a time; the others wait, first come
@@ -25,7 +93,7 @@
 //
 // Errors: every exception is an [*Error] in valid UTF-8, SystemExit included; no exception ends the process.
 //
-// Limits: arguments nest at most 100 levels; passing a bound is an error.
+// Limits: depth and size of values are bounded as said above; passing a bound is an error.
 //
 // Exit: [Interpreter.Shutdown] flushes output and runs atexit handlers. What Python prints is written line by line, and is there
 // also when main just returns.

@@ -15,9 +15,11 @@ type frame struct {
 	values []C.snake_value // in C memory; its capacity is what call.values has room for
 	leases []C.uint64_t    // likewise
 
-	bytes []byte    // the texts and bytes of the arguments
-	lends []memory  // the lent memory, in the order of the arguments
-	used  []*handle // objects among the arguments, held open for the time of the call
+	results results // reads the result, where that is not kept
+
+	bytes []byte   // the texts and bytes of the arguments
+	lends []memory // the lent memory, in the order of the arguments
+	kept  []any    // objects among the arguments, which the garbage collector must not take during the call
 	pins  runtime.Pinner
 	more  []unsafe.Pointer // the lent memory from the fifth on, pinned
 }
@@ -129,18 +131,48 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	}
 	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))),
 		(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
-	if c.retained > 0 {
+	return f.finish(failure, forbidRetaining)
+}
+
+// invokeArray is invoke for the one argument that is most frequent, a slice of float64. It does the same with less: 30 ns of a
+// call of 200 (make bench, noop).
+func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32, forbidRetaining bool) error {
+	pointer := unsafe.Pointer(unsafe.SliceData(data))
+	v := &f.values[:1][0]
+	v.kind, v.dtype, v.bits, v.len = C.SNAKE_KIND_ARRAY, C.SNAKE_DTYPE_FLOAT64, 0, C.uint64_t(len(data))
+	c := f.call
+	c.values, c.values_len = v, 1
+	c.args, c.kwargs = 1, 0
+	c.bytes_len = 0
+	c.leases, c.leases_len = unsafe.SliceData(f.leases), 1
+	c.lends_len = 0
+	c.want = C.uint32_t(want)
+	c.result.plan = nil
+	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))), nil, (*C.uint8_t)(pointer), nil, nil, nil)
+	if c.retained == 0 && failure == nil {
+		return nil
+	}
+	f.leases = f.leases[:1]
+	f.lends = append(f.lends, memory{pointer, uintptr(len(data)) * 8})
+	err := f.finish(failure, forbidRetaining)
+	f.reset()
+	return err
+}
+
+// finish looks at what a call has left but its result.
+func (f *frame) finish(failure *C.snake_error, forbidRetaining bool) error {
+	if f.call.retained > 0 {
 		f.holdLeases()
 		if forbidRetaining {
-			C.snake_error_free(failure)
-			f.releaseResult()
+			if failure != nil {
+				C.snake_error_free(failure)
+			} else {
+				f.releaseResult()
+			}
 			return ErrRetained
 		}
 	}
-	if failure != nil {
-		return takeError(failure)
-	}
-	return nil
+	return takeError(failure)
 }
 
 // holdLeases pins what Python kept. Its arguments keep the memory alive until then.
@@ -177,15 +209,12 @@ func (f *frame) reset() {
 	f.values, f.bytes, f.leases = f.values[:0], f.bytes[:0], f.leases[:0]
 	clear(f.lends)
 	f.lends = f.lends[:0]
+	if len(f.kept) > 0 {
+		clear(f.kept)
+		f.kept = f.kept[:0]
+	}
 	if len(f.more) > 0 {
 		f.pins.Unpin()
 		f.more = nil
-	}
-	if len(f.used) > 0 {
-		for _, h := range f.used {
-			h.leave()
-		}
-		clear(f.used)
-		f.used = f.used[:0]
 	}
 }

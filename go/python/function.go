@@ -12,8 +12,8 @@ import (
 
 // Function is a Python callable. Any goroutine may call it, several at a time.
 type Function struct {
-	handle  handle
 	in      *Interpreter
+	handle  *handle
 	name    string
 	cleanup runtime.Cleanup
 }
@@ -31,8 +31,8 @@ func (in *Interpreter) Func(name string) (*Function, error) {
 	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), &pointer)); err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
-	f := &Function{in: in, name: name}
-	f.handle.pointer, f.handle.free = unsafe.Pointer(pointer), freeFunction
+	f := &Function{in: in, name: name, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
+	f.cleanup = runtime.AddCleanup(f, (*handle).drop, f.handle)
 	return f, nil
 }
 
@@ -44,7 +44,9 @@ func (f *Function) String() string { return f.name }
 // Close gives the function back; later calls give [ErrClosed]. It may be called more than once, and while calls run:
 // they end first. It never waits.
 func (f *Function) Close() error {
-	f.handle.close()
+	if f.handle.close(f.in.gate) {
+		f.cleanup.Stop()
+	}
 	return nil
 }
 
@@ -69,28 +71,57 @@ func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) 
 // run makes one call: `add` describes its arguments, `use` takes its result.
 func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
 	frame, slot, err := f.in.enter(ctx)
+	if err == nil {
+		err = f.runIn(frame, slot, want, plan, add, use)
+	}
 	if err != nil {
 		return f.failed(err)
 	}
+	return nil
+}
+
+func (f *Function) runIn(frame *frame, slot int, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
+	// Deferred, because methods of the caller's types run in between, which may panic.
 	defer f.in.leave(frame, slot)
-	pointer, ok := f.handle.enter()
+	pointer, ok := f.handle.use()
 	if !ok {
-		return f.failed(ErrClosed)
+		return ErrClosed
 	}
-	defer f.handle.leave()
 	args, kwargs, err := add(frame)
 	if err != nil {
-		return f.failed(err)
+		return err
 	}
 	frame.call.result.plan = plan
-	if err := frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining); err != nil {
-		return f.failed(err)
+	err = frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining)
+	runtime.KeepAlive(f)
+	if err != nil {
+		return err
 	}
 	defer frame.releaseResult()
 	if err := use(&frame.call.result); err != nil {
-		return f.failed(atResult(err))
+		return atResult(err)
 	}
 	return nil
+}
+
+// runArray is run for one argument that is a slice of float64. Nothing in it can panic.
+func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*frame, int, error) {
+	frame, slot, err := f.in.enter(ctx)
+	if err != nil {
+		return nil, 0, f.failed(err)
+	}
+	pointer, ok := f.handle.use()
+	if !ok {
+		err = ErrClosed
+	} else {
+		err = frame.invokeArray(pointer, data, want, f.in.config.ForbidRetaining)
+	}
+	runtime.KeepAlive(f)
+	if err != nil {
+		f.in.gate.leave(slot)
+		return nil, 0, f.failed(err)
+	}
+	return frame, slot, nil
 }
 
 // failed names the function in an error.

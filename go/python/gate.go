@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -13,17 +14,24 @@ import (
 type gate struct {
 	slots   int
 	free    []atomic.Uint64 // a bit for each free slot
-	waiting atomic.Int64    // what a slot that comes back has to be offered to: queued goroutines, and a shutdown
+	waiting atomic.Int64    // who has to hear of a slot that comes back: queued goroutines, retirees, and a shutdown
 	closed  atomic.Bool
 
 	mu        sync.Mutex
 	queue     list.List // of chan int, each with room for a slot, or -1 if the gate is closed
-	collected int       // slots that a closed gate has taken out of use
+	collected []uint64  // a bit for each slot that a closed gate has taken out of use
 	idle      chan struct{}
+	retired   []retiree
+}
+
+// retiree is something that calls may still use which were under way when it was retired.
+type retiree struct {
+	slots []uint64 // a bit for each slot whose call may
+	free  func()
 }
 
 func newGate(slots int) *gate {
-	g := &gate{slots: slots, free: make([]atomic.Uint64, (slots+63)/64), idle: make(chan struct{})}
+	g := &gate{slots: slots, free: make([]atomic.Uint64, (slots+63)/64), collected: make([]uint64, (slots+63)/64), idle: make(chan struct{})}
 	for slot := range slots {
 		g.free[slot/64].Or(1 << (slot % 64))
 	}
@@ -84,6 +92,7 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 	case slot = <-turn: // it came while the context ended
 		if slot >= 0 {
 			g.free[slot/64].Or(1 << (slot % 64))
+			g.settle(slot)
 			g.offer()
 		}
 	default:
@@ -100,8 +109,48 @@ func (g *gate) leave(slot int) {
 		return
 	}
 	g.mu.Lock()
+	g.settle(slot)
 	g.offer()
 	g.mu.Unlock()
+}
+
+// retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does not have to count
+// itself in and out of all that it uses: it only has to look, once it has its slot, that the thing is not closed.
+func (g *gate) retire(free func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// Raised before the slots are looked at: whoever gives one back afterwards waits for the lock, and settles.
+	g.waiting.Add(1)
+	r := retiree{make([]uint64, len(g.free)), free}
+	busy := false
+	for slot := range g.slots {
+		if g.free[slot/64].Load()&(1<<(slot%64)) == 0 && !g.isCollected(slot) {
+			r.slots[slot/64] |= 1 << (slot % 64)
+			busy = true
+		}
+	}
+	if !busy {
+		g.waiting.Add(-1)
+		free()
+		return
+	}
+	g.retired = append(g.retired, r)
+}
+
+// settle frees what only the call that held this slot still used. The caller holds the lock.
+func (g *gate) settle(slot int) {
+	kept := g.retired[:0]
+	for _, r := range g.retired {
+		r.slots[slot/64] &^= 1 << (slot % 64)
+		if slices.ContainsFunc(r.slots, func(word uint64) bool { return word != 0 }) {
+			kept = append(kept, r)
+			continue
+		}
+		g.waiting.Add(-1)
+		r.free()
+	}
+	clear(g.retired[len(kept):])
+	g.retired = kept
 }
 
 // offer hands free slots to those who wait, first come first served. The caller holds the lock.
@@ -112,7 +161,8 @@ func (g *gate) offer() {
 			return
 		}
 		if g.closed.Load() {
-			if g.collected++; g.collected == g.slots {
+			g.collected[slot/64] |= 1 << (slot % 64)
+			if g.collectedSlots() == g.slots {
 				close(g.idle)
 			}
 			continue
@@ -120,6 +170,15 @@ func (g *gate) offer() {
 		g.waiting.Add(-1)
 		g.queue.Remove(g.queue.Front()).(chan int) <- slot
 	}
+}
+
+func (g *gate) isCollected(slot int) bool { return g.collected[slot/64]&(1<<(slot%64)) != 0 }
+
+func (g *gate) collectedSlots() (count int) {
+	for _, word := range g.collected {
+		count += bits.OnesCount64(word)
+	}
+	return count
 }
 
 // close turns away whoever waits or comes later. The channel that it returns is closed when all slots have come back.
@@ -139,7 +198,9 @@ func (g *gate) close() <-chan struct{} {
 
 // running returns how many slots are taken.
 func (g *gate) running() int {
-	taken := g.slots
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	taken := g.slots - g.collectedSlots()
 	for i := range g.free {
 		taken -= bits.OnesCount64(g.free[i].Load())
 	}

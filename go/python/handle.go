@@ -1,59 +1,36 @@
 package python
 
 import (
-	"math"
 	"sync/atomic"
 	"unsafe"
 )
 
-// handle is a reference to something in Python that may be closed while calls use it: it is given back when it is closed and the last
-// call has ended, whichever comes later.
+// handle is a reference to something in Python that may be closed while calls use it. A call looks at it once it has a slot of the
+// gate; the gate gives the reference back when all calls have ended that had a slot when it was closed.
 type handle struct {
-	pointer unsafe.Pointer // in C memory; nil when it was given back
-	users   atomic.Int64   // below 0 once closed
+	pointer unsafe.Pointer // in C memory
+	closed  atomic.Bool
 	free    func(unsafe.Pointer)
 }
 
-// closed is added to the users of a closed handle.
-const closed = math.MinInt64 / 2
-
-// enter returns the pointer for the time until [handle.leave]; ok is false if the handle is closed.
-func (h *handle) enter() (pointer unsafe.Pointer, ok bool) {
+// use returns the pointer for the time until the caller leaves the gate; ok is false if the handle is closed. The caller has a slot.
+func (h *handle) use() (pointer unsafe.Pointer, ok bool) {
 	collectForTest()
-	if h.users.Add(1) > 0 {
-		return h.pointer, true
-	}
-	h.leave()
-	return nil, false
-}
-
-func (h *handle) leave() {
-	if h.users.Add(-1) == closed {
-		h.giveBack()
-	}
+	return h.pointer, !h.closed.Load()
 }
 
 // close ends the handle; it tells whether it was open.
-func (h *handle) close() bool {
-	for {
-		users := h.users.Load()
-		if users < 0 {
-			return false
-		}
-		if h.users.CompareAndSwap(users, users+closed) {
-			if users == 0 {
-				h.giveBack()
-			}
-			return true
-		}
+func (h *handle) close(g *gate) bool {
+	if h.closed.Swap(true) {
+		return false
 	}
+	g.retire(func() { h.free(h.pointer) })
+	return true
 }
 
-func (h *handle) isClosed() bool { return h.users.Load() < 0 }
-
-func (h *handle) giveBack() {
-	// Only one of those who see the last user leave gets the pointer.
-	if pointer := atomic.SwapPointer(&h.pointer, nil); pointer != nil {
-		h.free(pointer)
+// drop ends a handle that nobody can use any more: the garbage collector has found its owner unreachable.
+func (h *handle) drop() {
+	if !h.closed.Swap(true) {
+		h.free(h.pointer)
 	}
 }

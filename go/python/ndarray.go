@@ -149,19 +149,18 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 		return nil, err
 	}
 	defer o.in.leave(frame, slot)
-	pointer, ok := o.handle.enter()
+	pointer, ok := o.handle.use()
 	if !ok {
 		return nil, ErrClosed
 	}
 	defer runtime.KeepAlive(o)
-	defer o.handle.leave()
 	var array C.snake_array
 	if err := takeError(C.snake_array_borrow((*C.snake_object)(pointer), &array)); err != nil {
 		return nil, fmt.Errorf("python: %w", err)
 	}
 	release := func(pointer unsafe.Pointer) { C.snake_array_release((*C.snake_object)(pointer)) }
 	view := &View[T]{owner: &handle{pointer: unsafe.Pointer(array.owner), free: release}, Writable: array.writable != 0}
-	view.cleanup = runtime.AddCleanup(view, func(h *handle) { h.close() }, view.owner)
+	view.cleanup = runtime.AddCleanup(view, (*handle).drop, view.owner)
 	if found := dtype(array.dtype); found != dtypeOf[T]() {
 		view.Release()
 		return nil, fmt.Errorf("python: want an array of %v, got one of %v: copy it with As", dtypeOf[T](), found)
@@ -204,9 +203,8 @@ func (v *View[T]) At(index ...int) T {
 
 // Release ends the view. It may be called more than once, and never waits.
 func (v *View[T]) Release() {
-	if v.owner.close() {
-		v.cleanup.Stop()
-	}
+	v.cleanup.Stop()
+	v.owner.drop()
 	v.Data = nil
 }
 

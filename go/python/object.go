@@ -25,7 +25,7 @@ func newObject(in *Interpreter, pointer unsafe.Pointer) *Object {
 	}
 	h := &handle{pointer: pointer, free: freeObject}
 	o := &Object{in: in, handle: h}
-	o.cleanup = runtime.AddCleanup(o, func(h *handle) { h.close() }, h)
+	o.cleanup = runtime.AddCleanup(o, (*handle).drop, h)
 	return o
 }
 
@@ -35,7 +35,7 @@ func freeObject(pointer unsafe.Pointer) { C.snake_object_free((*C.snake_object)(
 // Close gives the reference back. It may be called more than once, and while calls use the object: they end first.
 // It never waits.
 func (o *Object) Close() error {
-	if o.handle != nil && o.handle.close() {
+	if o.handle != nil && o.handle.close(o.in.gate) {
 		o.cleanup.Stop()
 	}
 	return nil
@@ -87,11 +87,10 @@ func (o *Object) describe(plan *C.snake_plan, use func(*results) error, options 
 		return err
 	}
 	defer o.in.leave(frame, slot)
-	pointer, ok := o.handle.enter()
+	pointer, ok := o.handle.use()
 	if !ok {
 		return ErrClosed
 	}
-	defer o.handle.leave()
 	defer runtime.KeepAlive(o)
 	result := &frame.call.result
 	result.plan = plan

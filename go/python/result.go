@@ -32,14 +32,7 @@ const (
 
 // read starts to read what the core has left in a frame.
 func (in *Interpreter) read(r *C.snake_result, options []DecodeOption) *results {
-	s := &results{in: in}
-	if r.tree != nil {
-		s.values = unsafe.Slice(r.tree.values, r.tree.values_len)
-		s.bytes = unsafe.Pointer(r.tree.bytes)
-	} else {
-		s.values = unsafe.Slice(&r.value, 1)
-		s.bytes = unsafe.Pointer(r.data)
-	}
+	s := new(results).reset(in, r)
 	for _, option := range options {
 		switch option {
 		case AllowUnknown:
@@ -47,6 +40,19 @@ func (in *Interpreter) read(r *C.snake_result, options []DecodeOption) *results 
 		case AllowMissing:
 			s.allowMissing = true
 		}
+	}
+	return s
+}
+
+// reset starts to read another result.
+func (s *results) reset(in *Interpreter, r *C.snake_result) *results {
+	*s = results{in: in}
+	if r.tree != nil {
+		s.values = unsafe.Slice(r.tree.values, r.tree.values_len)
+		s.bytes = unsafe.Pointer(r.tree.bytes)
+	} else {
+		s.values = unsafe.Slice(&r.value, 1)
+		s.bytes = unsafe.Pointer(r.data)
 	}
 	return s
 }
