@@ -206,6 +206,7 @@ struct MainThread {
 
 impl MainThread {
     fn work(&mut self, jobs: &Receiver<Job>) {
+        block_sigpipe();
         for job in jobs {
             let (outcome, reply) = match job {
                 Job::Start(wanted, reply) => (self.caught(|this| this.start(&wanted)), reply),
@@ -287,8 +288,21 @@ impl MainThread {
         attached_as(state, |py| {
             object::release_pending();
             helper(py, "lifecycle")?.call_method0("finish")?;
+            helper(py, "output")?.call_method0("flush_all")?;
             Ok(())
         })
+    }
+}
+
+/// Keeps SIGPIPE away from this thread and from those that it starts, so that writing to a pipe that nobody reads fails with
+/// EPIPE. A host that runs no C code of its own, as a Go program, ends its process when the signal comes on such a thread.
+fn block_sigpipe() {
+    // SAFETY: the set is initialised before it is used; only the mask of this thread, which is ours, changes.
+    unsafe {
+        let mut signals = std::mem::zeroed();
+        libc::sigemptyset(&raw mut signals);
+        libc::sigaddset(&raw mut signals, libc::SIGPIPE);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut());
     }
 }
 

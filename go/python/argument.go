@@ -90,8 +90,11 @@ func (f *frame) addValue(value any, depth int) error {
 	case []float64:
 		f.lend(Lend(v))
 	case Lent:
-		if v.err != nil {
+		switch {
+		case v.err != nil:
 			return v.err
+		case v.dtype == 0:
+			return errors.New("an empty python.Lent lends nothing: make one with python.Lend, LendMut or Matrix")
 		}
 		f.lend(v)
 	case float64:

@@ -128,6 +128,8 @@ var probe string
 const (
 	probeMark    = "gophersnake:"
 	probeTimeout = 30 * time.Second
+	// probeGrace is how long to wait for output after the executable has ended.
+	probeGrace = time.Second
 )
 
 // ask runs the probe in a short isolated process.
@@ -137,8 +139,11 @@ func ask(executable string) (*environment, error) {
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, executable, "-I", "-c", probe)
 	command.Stdout, command.Stderr = &stdout, &stderr
-	command.WaitDelay = time.Second
+	command.WaitDelay = probeGrace
 	failure := command.Run()
+	if errors.Is(failure, exec.ErrWaitDelay) {
+		failure = nil // it has ended; a process that it left behind still holds the pipe
+	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %s gave no answer within %v", ErrBrokenPython, executable, probeTimeout)
 	}
@@ -179,7 +184,9 @@ func ask(executable string) (*environment, error) {
 
 // explainSilence says why an executable did not answer the probe.
 func explainSilence(ctx context.Context, executable string, failure error, stderr string) error {
-	said, _ := exec.CommandContext(ctx, executable, "--version").CombinedOutput()
+	command := exec.CommandContext(ctx, executable, "--version")
+	command.WaitDelay = probeGrace
+	said, _ := command.CombinedOutput()
 	numbers, isPython := strings.CutPrefix(strings.TrimSpace(string(said)), "Python ")
 	if !isPython {
 		reason := "it does not answer like one"

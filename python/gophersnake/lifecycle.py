@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
+import functools
+import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 
 def install() -> None:
-    """Let threads that hosted code starts be no daemons unless it says so, as in any other program.
+    """Let threads that hosted code starts behave as in any other program.
 
-    A new thread inherits this from the one that starts it, and ``threading`` takes the host's threads for daemons.
+    They are no daemons unless it says so: a new thread inherits this from the one that starts it, and ``threading`` takes the
+    host's threads for daemons. And a pipe that nobody reads raises ``BrokenPipeError`` in them: where the host keeps the
+    handler of SIGPIPE, the signal would end the process on a thread that is not the host's, so they do not receive it.
     """
     make = threading._DummyThread.__init__
 
@@ -19,6 +26,29 @@ def install() -> None:
         self._daemonic = False  # type: ignore[attr-defined]
 
     threading._DummyThread.__init__ = make_host_thread  # type: ignore[method-assign]
+    for module, name in (
+        (_thread, "start_new_thread"),
+        (_thread, "start_new"),
+        (_thread, "start_joinable_thread"),
+        (threading, "_start_new_thread"),
+        (threading, "_start_joinable_thread"),
+    ):
+        if hasattr(module, name):
+            setattr(module, name, _without_sigpipe(getattr(module, name)))
+
+
+def _without_sigpipe(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function that starts a thread: a thread inherits the signal mask of the one that starts it."""
+
+    @functools.wraps(start)
+    def start_thread(*args: Any, **kwargs: Any) -> Any:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+        try:
+            return start(*args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    return start_thread
 
 
 def extend_path(folders: list[str]) -> None:
@@ -27,9 +57,6 @@ def extend_path(folders: list[str]) -> None:
 
 
 def finish() -> None:
-    """Do what CPython does when a program ends: join threads, run ``atexit``, flush. Runs on Python's main thread."""
+    """Do what CPython does when a program ends: join threads and run ``atexit``. Runs on Python's main thread."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()

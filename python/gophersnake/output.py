@@ -5,18 +5,43 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from threading import get_ident
 
 
 class LineStream(io.TextIOWrapper):
-    """A text stream that writes each line at once, and tells the core when it holds back a part of one."""
+    """A text stream that writes each line at once and whole, whatever other threads print.
+
+    ``print`` writes a line in pieces. They are kept, for each thread, until the line ends, the stream is flushed, or the call
+    of the host does; ``incomplete`` asks for the latter.
+    """
 
     incomplete: Callable[[], None]
+    _pieces: dict[int, list[str]]
 
     def write(self, text: str, /) -> int:
-        written = super().write(text)
-        if text and not text.endswith("\n"):
+        """Write text; what follows its last newline is kept."""
+        lines, newline, rest = text.rpartition("\n")
+        thread = get_ident()
+        if newline:
+            pieces = self._pieces.pop(thread, None)
+            super().write(f"{''.join(pieces)}{lines}\n" if pieces else f"{lines}\n")
+        if rest:
+            self._pieces.setdefault(thread, []).append(rest)
             self.incomplete()
-        return written
+        return len(text)
+
+    def flush(self) -> None:
+        """Write out what this thread has written."""
+        pieces = self._pieces.pop(get_ident(), None)
+        if pieces:
+            super().write("".join(pieces))
+        super().flush()
+
+    def flush_all(self) -> None:
+        """Write out what all threads have written."""
+        while self._pieces:
+            super().write("".join(self._pieces.popitem()[1]))
+        super().flush()
 
 
 def install(incomplete: Callable[[], None]) -> None:
@@ -28,13 +53,28 @@ def install(incomplete: Callable[[], None]) -> None:
             continue  # the descriptor is closed: Python has no stream for it
         encoding, errors = stream.encoding, stream.errors
         lines = LineStream(stream.detach(), encoding=encoding, errors=errors, line_buffering=True)
-        lines.mode = "w"
+        lines._pieces = {}
         setattr(sys, name, lines)
         setattr(sys, f"__{name}__", lines)
 
 
 def flush() -> None:
-    """Write out what the streams hold back."""
+    """Write out what the call that ends now has left unwritten."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            stream.flush()
+            _quietly(stream.flush)
+
+
+def flush_all() -> None:
+    """Write out everything."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            _quietly(stream.flush_all if isinstance(stream, LineStream) else stream.flush)
+
+
+def _quietly(flush: Callable[[], None]) -> None:
+    """Flush a stream, unless nobody reads it any more, which its writer has been told."""
+    try:
+        flush()
+    except BrokenPipeError:
+        pass
