@@ -17,6 +17,7 @@ import (
 
 const (
 	scenarioVariable = "GOPHERSNAKE_TEST_SCENARIO"
+	testdataVariable = "GOPHERSNAKE_TEST_DATA"
 	scenarioTimeout  = 90 * time.Second
 )
 
@@ -38,7 +39,9 @@ func TestMain(m *testing.M) {
 		if os.Getenv("GOPHERSNAKE_PYTHON") == "" {
 			_ = os.Setenv("GOPHERSNAKE_PYTHON", absolute("../../.venv"))
 		}
-		os.Exit(m.Run())
+		status := m.Run()
+		_ = os.RemoveAll(program.folder)
+		os.Exit(status)
 	}
 	_ = os.Unsetenv(scenarioVariable) // children of a scenario are no scenarios
 	body := scenarios[name]
@@ -58,6 +61,7 @@ func interpreter(t testing.TB) *Interpreter {
 	return in
 }
 
+// One call of Start, since tests change the working directory and GOMAXPROCS, which are part of the configuration.
 var shared = sync.OnceValues(func() (*Interpreter, error) { return Start(Config{Path: []string{"testdata"}}) })
 
 // runScenario runs a scenario in a process of its own. "NAME=value" sets a variable of its environment, "NAME" removes one.
@@ -90,7 +94,7 @@ func scenarioCommand(name string, env ...string) *exec.Cmd {
 		panic(err)
 	}
 	command := exec.Command(executable)
-	command.Env = append(environ(env...), scenarioVariable+"="+name)
+	command.Env = append(environ(env...), scenarioVariable+"="+name, testdataVariable+"="+testdata)
 	return command
 }
 
@@ -179,8 +183,13 @@ func start() *Interpreter {
 	return must(Start(Config{Path: []string{testdata}}))
 }
 
-// testdata is the folder of the Python modules that the tests use.
-var testdata = absolute("testdata")
+// testdata is the folder of the Python modules that the tests use, also where a scenario runs in another folder.
+var testdata = func() string {
+	if folder := os.Getenv(testdataVariable); folder != "" {
+		return folder
+	}
+	return absolute("testdata")
+}()
 
 // evaluate calls a function of Python and converts its result.
 func evaluate[T any](in *Interpreter, name string, arguments ...any) (T, error) {

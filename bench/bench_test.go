@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophersnake/gophersnake/go/python"
+)
+
+// TestQuick sees that everything runs, that all answers are right and that the results are written. What the numbers are, it
+// does not look at.
+func TestQuick(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bench.json")
+	var stdout, stderr bytes.Buffer
+	if err := run(options{quick: true, json: file}, &stdout, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"noop_vs_c", "noop_result_vs_c", "detect1000_vs_c", "gate1000_vs_1", "noop_lengths"} {
+		if r.Ratios[key] <= 0 {
+			t.Errorf("ratio %s: want a positive number, got %v", key, r.Ratios[key])
+		}
+	}
+	if r.ThreadsAt1000 < 1 || r.Python == "" || r.NumPy == "" || r.Go == "" || r.CPU == "" {
+		t.Errorf("something was not found out: %+v", r)
+	}
+	for _, row := range r.Rows {
+		if !strings.Contains(stdout.String(), row.Name) {
+			t.Errorf("the table lacks %q", row.Name)
+		}
+	}
+	if strings.Contains(stderr.String(), "\r") {
+		t.Errorf("progress draws where there is no terminal: %q", stderr.String())
+	}
+}
+
+// TestWrongAnswer sees that every contestant that returns something is found out if it is wrong.
+func TestWrongAnswer(t *testing.T) {
+	in, err := python.Start(python.Config{Path: []string{"python"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newContestants(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, run := range map[string]func(int) (time.Duration, error){
+		"C":     c.inC(c.threeFloor, gilHeld, usual, []int{1, 2, 4}),
+		"C new": c.inC(c.threeFloor, gilFresh, usual, []int{1, 2}),
+		"Bind":  c.find(c.threeBound, nil),
+	} {
+		if _, err := run(2); err == nil || !strings.Contains(err.Error(), "wrong answer") {
+			t.Errorf("%s: want an error about a wrong answer, got %v", name, err)
+		}
+	}
+	small, err := loadFloor("three", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := small.run(gilHeld, c.data[:usual], 1, c.three); err == nil {
+		t.Error("a result that is too long: want an error")
+	}
+	if _, err := loadFloor("missing", 0); err == nil {
+		t.Error("a function that does not exist: want an error")
+	}
+}
+
+// TestQuantile sees that the statistics are what they are called.
+func TestQuantile(t *testing.T) {
+	values := []float64{5, 1, 4, 2, 3}
+	for share, want := range map[float64]float64{0: 1, 0.25: 2, 0.5: 3, 0.75: 4, 1: 5} {
+		if got := quantile(values, share); got != want {
+			t.Errorf("quantile %v: want %v, got %v", share, want, got)
+		}
+	}
+}
