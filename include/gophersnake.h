@@ -377,6 +377,7 @@ typedef struct snake_array {
 // | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 // | `DICT` | index of a node for the values | | pairs |
 // | `RECORD` | index of the first field | fields | pairs, or named attributes |
+// | `TUPLE` | index of the first field | fields | items by position; the fields have no names |
 //
 // A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its value.
 typedef struct snake_plan {

@@ -130,7 +130,15 @@ impl<'py> Arguments<'_, 'py> {
                 // SAFETY: the host promises that the address is that of an object that it owns.
                 unsafe { Object::borrow_address(py, value.bits) }
             }
-            Kind::Set => Ok(PySet::new(py, self.children(py, self.count(&value, 1)?, depth)?)?.into_any()),
+            Kind::Set => {
+                let set = PySet::new(py, self.children(py, self.count(&value, 1)?, depth)?)?;
+                if set.len() as u64 != value.len {
+                    return Err(
+                        PyValueError::new_err("two items of a set are equal in Python, such as 1 and true").into(),
+                    );
+                }
+                Ok(set.into_any())
+            }
             Kind::Datetime => {
                 let arguments = (value.bits.cast_signed(), value.len.cast_signed());
                 Ok(interpreter::helper(py, "values")?.call_method1("make_datetime", arguments)?)

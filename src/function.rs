@@ -244,7 +244,9 @@ fn run<'py>(
             objects.push(array?);
             continue;
         }
-        let object = arguments.build(py, 0)?;
+        let object = arguments
+            .build(py, 0)
+            .map_err(|failure| in_argument(py, failure, objects.len()))?;
         objects.push(object.as_ptr());
         owned.push(object);
     }
@@ -254,7 +256,9 @@ fn run<'py>(
         let mut names = SmallVec::<[Bound<'py, PyAny>; 4]>::new();
         for _ in 0..call.kwargs {
             names.push(keyword(py, arguments, &names)?);
-            let object = arguments.build(py, 0)?;
+            let object = arguments
+                .build(py, 0)
+                .map_err(|failure| in_argument(py, failure, objects.len()))?;
             objects.push(object.as_ptr());
             owned.push(object);
         }
@@ -281,6 +285,17 @@ fn run<'py>(
         Want::Value => call.result.describe(result)?,
     }
     Ok(())
+}
+
+/// Says in an exception which argument could not be made.
+#[cold]
+fn in_argument(py: Python<'_>, failure: Failure, number: usize) -> Failure {
+    if let Failure::Python(exception) = &failure {
+        let note = format!("while argument {number} was made of the host's values");
+        // Without the note, the exception still says what is wrong.
+        drop(counted(|_| exception.value(py).call_method1("add_note", (note,))));
+    }
+    failure
 }
 
 /// Builds the name of a keyword argument, which must be none of the others.

@@ -289,6 +289,8 @@ impl MainThread {
             object::release_pending();
             helper(py, "lifecycle")?.call_method0("finish")?;
             helper(py, "output")?.call_method0("flush_all")?;
+            // SAFETY: NULL flushes all streams of C, to which extension modules write.
+            unsafe { libc::fflush(std::ptr::null_mut()) };
             Ok(())
         })
     }
@@ -471,6 +473,7 @@ fn initialize_by_name(create: unsafe extern "C" fn() -> *mut c_void, executable:
             return Err("out of memory".to_owned());
         }
         let failed = set_text(config, c"program_name".as_ptr(), program.as_ptr()) < 0
+            || set_text(config, c"executable".as_ptr(), program.as_ptr()) < 0
             || set_int(config, c"utf8_mode".as_ptr(), 1) < 0
             || run(config) < 0;
         let mut message = std::ptr::null();
@@ -515,9 +518,9 @@ impl Status {
     }
 }
 
-/// Where `PyConfig.program_name` lies, by minor version of CPython: these layouts are frozen. A test compares them with
-/// the headers of the installed versions.
-const PROGRAM_NAME_OFFSETS: [(u32, usize); 3] = [(11, 264), (12, 272), (13, 280)];
+/// Where `program_name` and `executable` lie in `PyConfig`, by minor version of CPython: these layouts are frozen. A test
+/// compares them with the headers of the installed versions.
+const CONFIG_OFFSETS: [(u32, usize, usize); 3] = [(11, 264, 328), (12, 272, 336), (13, 280, 344)];
 /// Where `PyPreConfig.utf8_mode` lies, in all of them.
 const UTF8_MODE_OFFSET: usize = 28;
 
@@ -532,7 +535,7 @@ fn initialize_by_layout(executable: &str) -> Result<(), String> {
     // SAFETY: `Py_Version` is an `unsigned long`.
     let version = unsafe { symbol::<*const c_ulong>(c"Py_Version").map(|version| *version) };
     let minor = version.map(|version| (version >> 16 & 0xff) as u32);
-    let Some(&(_, program_name)) = PROGRAM_NAME_OFFSETS.iter().find(|known| Some(known.0) == minor) else {
+    let Some(&(_, program_name, executable_path)) = CONFIG_OFFSETS.iter().find(|known| Some(known.0) == minor) else {
         return Err("this version of CPython is not known".to_owned());
     };
     // SAFETY: the signatures are those of `initconfig.h`.
@@ -567,6 +570,8 @@ fn initialize_by_layout(executable: &str) -> Result<(), String> {
         init_config(config);
         let started = set_bytes(config, config.byte_add(program_name), program.as_ptr())
             .check()
+            // Else PYTHONEXECUTABLE and __PYVENV_LAUNCHER__ would decide, even in an isolated configuration.
+            .and_then(|()| set_bytes(config, config.byte_add(executable_path), program.as_ptr()).check())
             .and_then(|()| run(config).check());
         clear(config);
         started

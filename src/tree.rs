@@ -44,6 +44,7 @@ pub struct Tree {
 /// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 /// | `DICT` | index of a node for the values | | pairs |
 /// | `RECORD` | index of the first field | fields | pairs, or named attributes |
+/// | `TUPLE` | index of the first field | fields | items by position; the fields have no names |
 ///
 /// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its value.
 #[repr(C)]
@@ -115,7 +116,7 @@ impl Tree {
             plan: Plan::read(plan)?,
             helper: None,
         }
-        .add(object, Some(0), 0)?;
+        .add(object, Node::at(0), 0)?;
         owned.view = Tree {
             values: owned.values.as_mut_ptr(),
             values_len: owned.values.len(),
@@ -133,9 +134,34 @@ struct PlanView<'a> {
 }
 
 /// A node of a plan; none expects whatever comes.
-type Node = Option<u64>;
+#[derive(Clone, Copy)]
+struct Node {
+    index: Option<u64>,
+    /// What is expected is a list of what the node says: the column of a table whose rows it describes.
+    listed: bool,
+}
+
+impl Node {
+    const ANY: Node = Node {
+        index: None,
+        listed: false,
+    };
+
+    fn at(index: u64) -> Self {
+        Node {
+            index: Some(index),
+            listed: false,
+        }
+    }
+}
 
 impl Plan {
+    /// Whether the host expects nothing but a reference.
+    pub(crate) fn expects_object(&self) -> bool {
+        // SAFETY: the host promises that `nodes` points to as many nodes as it says.
+        self.nodes_len > 0 && !self.nodes.is_null() && unsafe { (*self.nodes).kind } == Kind::Object as u32
+    }
+
     fn read(plan: Option<&Plan>) -> Result<PlanView<'_>, Failure> {
         let Some(plan) = plan else {
             return Ok(PlanView { nodes: &[], bytes: &[] });
@@ -156,27 +182,36 @@ impl Plan {
 
 impl<'a> PlanView<'a> {
     fn node(&self, node: Node) -> Option<&'a Value> {
-        self.nodes.get(usize::try_from(node?).ok()?)
+        self.nodes.get(usize::try_from(node.index?).ok()?)
     }
 
     fn expects(&self, node: Node, kind: Kind) -> bool {
-        self.node(node).is_some_and(|node| node.kind == kind as u32)
+        match self.node(node) {
+            Some(_) if node.listed => kind == Kind::List,
+            Some(node) => node.kind == kind as u32,
+            None => false,
+        }
     }
 
     /// The node for the items of what `node` expects.
     fn items(&self, node: Node) -> Node {
+        if node.listed {
+            return Node { listed: false, ..node };
+        }
         self.node(node)
             .filter(|node| node.kind == Kind::List as u32 || node.kind == Kind::Dict as u32)
-            .map(|node| node.bits)
+            .map_or(Node::ANY, |node| Node::at(node.bits))
     }
 
-    /// The fields of a record: name and node.
+    /// The fields of a record or a tuple: name and node.
     fn fields(&self, node: Node) -> impl Iterator<Item = (&'a str, Node)> + use<'a> {
-        let record = self.node(node).filter(|node| node.kind == Kind::Record as u32);
-        let range = record.and_then(|record| {
-            let start = usize::try_from(record.bits).ok()?;
+        let parent = self
+            .node(node)
+            .filter(|node| node.kind == Kind::Record as u32 || node.kind == Kind::Tuple as u32);
+        let range = parent.filter(|_| !node.listed).and_then(|parent| {
+            let start = usize::try_from(parent.bits).ok()?;
             self.nodes
-                .get(start..start.checked_add(usize::try_from(record.len).ok()?)?)
+                .get(start..start.checked_add(usize::try_from(parent.len).ok()?)?)
         });
         let bytes = self.bytes;
         range.unwrap_or_default().iter().map(move |field| {
@@ -184,14 +219,28 @@ impl<'a> PlanView<'a> {
                 .ok()
                 .and_then(|start| bytes.get(start..start.checked_add(usize::try_from(field.len).ok()?)?))
                 .and_then(|name| std::str::from_utf8(name).ok());
-            (name.unwrap_or_default(), Some(u64::from(field.dtype)))
+            (name.unwrap_or_default(), Node::at(u64::from(field.dtype)))
         })
     }
 
     fn field(&self, node: Node, name: &str) -> Node {
         self.fields(node)
             .find(|field| field.0 == name)
-            .and_then(|field| field.1)
+            .map_or(Node::ANY, |field| field.1)
+    }
+
+    /// The node for a named column, where `node` expects a list of rows.
+    fn column(&self, node: Node, name: &str) -> Node {
+        let row = self.items(node);
+        let field = if self.expects(row, Kind::Record) {
+            self.field(row, name)
+        } else {
+            self.items(row)
+        };
+        Node {
+            listed: field.index.is_some(),
+            ..field
+        }
     }
 }
 
@@ -272,12 +321,14 @@ impl<'py> Builder<'_, 'py> {
     ) -> Result<(), Failure> {
         let each = self.plan.items(node);
         let is_record = self.plan.expects(node, Kind::Record);
+        let is_rows = kind == Kind::Columns && self.plan.expects(node, Kind::List);
         self.container(kind, |this| {
             let mut count = 0;
             for pair in pairs {
                 let (key, value) = pair?;
-                this.add(&key, None, depth + 1)?;
+                this.add(&key, Node::ANY, depth + 1)?;
                 let node = match key.extract::<&str>() {
+                    Ok(name) if is_rows => this.plan.column(node, name),
                     Ok(name) if is_record => this.plan.field(node, name),
                     _ => each,
                 };
@@ -369,7 +420,10 @@ impl<'py> Builder<'_, 'py> {
 
     /// A tuple, or the fields of a named one.
     fn tuple(&mut self, tuple: &Bound<'py, PyTuple>, node: Node, depth: u32) -> Result<(), Failure> {
-        if !tuple.is_exact_instance_of::<PyTuple>()
+        let by_position = self.plan.expects(node, Kind::Tuple);
+        if !by_position
+            && !self.plan.expects(node, Kind::List)
+            && !tuple.is_exact_instance_of::<PyTuple>()
             && let Ok(names) = tuple
                 .getattr("_fields")
                 .and_then(|names| names.cast_into::<PyTuple>().map_err(PyErr::from))
@@ -377,11 +431,11 @@ impl<'py> Builder<'_, 'py> {
             let pairs = names.iter().zip(tuple.iter()).map(Ok);
             return self.pairs(Kind::Record, pairs, node, depth);
         }
-        if self.plan.expects(node, Kind::Record) {
+        if by_position || self.plan.expects(node, Kind::Record) {
             let nodes: Vec<Node> = self.plan.fields(node).map(|field| field.1).collect();
             return self.container(Kind::Tuple, |this| {
                 for (index, item) in tuple.iter().enumerate() {
-                    this.add(&item, nodes.get(index).copied().flatten(), depth + 1)?;
+                    this.add(&item, nodes.get(index).copied().unwrap_or(Node::ANY), depth + 1)?;
                 }
                 Ok(tuple.len() as u64)
             });
@@ -469,8 +523,8 @@ impl<'py> Builder<'_, 'py> {
                 depth,
             ),
             "masked" => self.container(Kind::Masked, |this| {
-                this.add(&second()?, None, depth + 1)?;
-                this.add(&answer.get_item(2)?, None, depth + 1)?;
+                this.add(&second()?, Node::ANY, depth + 1)?;
+                this.add(&answer.get_item(2)?, Node::ANY, depth + 1)?;
                 Ok(2)
             }),
             "times" => {
@@ -496,7 +550,7 @@ impl<'py> Builder<'_, 'py> {
                 self.relabel(Kind::Decimal)
             }
             "uuid" => {
-                self.add(&second()?, None, depth + 1)?;
+                self.add(&second()?, Node::ANY, depth + 1)?;
                 self.relabel(Kind::Uuid)
             }
             _ => {

@@ -263,6 +263,12 @@ impl ValueResult {
 
     /// Describes `object`. What one value describes comes without a tree, which is quicker.
     pub(crate) fn describe(&mut self, object: Bound<'_, PyAny>) -> Result<(), Failure> {
+        // SAFETY: the plan is the host's, which promises that it is NULL or one that stays as it is during the call.
+        let plan = unsafe { self.plan.as_ref() };
+        if plan.is_some_and(Plan::expects_object) {
+            self.set_object(object);
+            return Ok(());
+        }
         if let Some(array) = array::from_object(&object) {
             if let Some(dtype) = array.plain()
                 && array.dimensions() == 1
@@ -286,8 +292,6 @@ impl ValueResult {
         } else if let Ok(bytes) = object.cast::<PyBytes>() {
             return self.set_bytes(bytes);
         }
-        // SAFETY: the plan is the host's, which promises that it is NULL or one that stays as it is during the call.
-        let plan = unsafe { self.plan.as_ref() };
         let tree = counted(|_| Tree::build(&object, plan))?;
         self.set(Kind::None, 0, 0);
         // SAFETY: a tree has at least one value.

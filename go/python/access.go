@@ -65,26 +65,26 @@ func (o *Object) DeleteItem(key any) error { return discarded(o.in.apply("operat
 
 // Contains tells whether an item is in the object: item in o.
 func (o *Object) Contains(item any) (bool, error) {
-	return converted[bool](o.in.apply("operator:contains", o, item))
+	return asThenClose[bool](o.in.apply("operator:contains", o, item))
 }
 
 // Len returns len(o).
-func (o *Object) Len() (int, error) { return converted[int](o.in.apply("builtins:len", o)) }
+func (o *Object) Len() (int, error) { return asThenClose[int](o.in.apply("builtins:len", o)) }
 
 // Truth returns bool(o).
-func (o *Object) Truth() (bool, error) { return converted[bool](o.in.apply("operator:truth", o)) }
+func (o *Object) Truth() (bool, error) { return asThenClose[bool](o.in.apply("operator:truth", o)) }
 
 // Type returns the name of the object's class: "int", "numpy.ndarray".
 func (o *Object) Type() (string, error) {
-	return converted[string](o.in.apply("gophersnake.values:type_name", o))
+	return asThenClose[string](o.in.apply("gophersnake.values:type_name", o))
 }
 
 // Repr returns repr(o).
-func (o *Object) Repr() (string, error) { return converted[string](o.in.apply("builtins:repr", o)) }
+func (o *Object) Repr() (string, error) { return asThenClose[string](o.in.apply("builtins:repr", o)) }
 
 // String returns str(o), or a text in angle brackets that says why there is none.
 func (o *Object) String() string {
-	text, err := converted[string](o.in.apply("builtins:str", o))
+	text, err := asThenClose[string](o.in.apply("builtins:str", o))
 	if err != nil {
 		return fmt.Sprintf("<%v>", err)
 	}
@@ -162,8 +162,8 @@ func (o *Object) Iter() iter.Seq2[*Object, error] {
 	}
 }
 
-// converted converts an intermediate result and closes it.
-func converted[T any](o *Object, err error) (T, error) {
+// asThenClose converts an intermediate result and closes it.
+func asThenClose[T any](o *Object, err error) (T, error) {
 	if err != nil {
 		var zero T
 		return zero, err

@@ -146,6 +146,10 @@ func (f *frame) addValue(value any, depth int) error {
 		f.addBigInt(v)
 	case big.Int:
 		f.addBigInt(&v)
+	case *big.Rat:
+		return f.addRational(v)
+	case big.Rat:
+		return f.addRational(&v)
 	case Instance:
 		return f.addInstance(v, depth)
 	case *image.Gray:
@@ -201,7 +205,15 @@ func (f *frame) addReflected(v reflect.Value, depth int) error {
 			f.lend(Lent{pointer: v.UnsafePointer(), dtype: dtypeOfKind[element], shape: shape})
 			return nil
 		}
-		return f.addChild(v.Elem(), depth)
+		// A pointer is no level of its own, but a type that points to itself must end.
+		if f.indirections++; f.indirections > maxIndirections {
+			return tooDeep()
+		}
+		defer func() { f.indirections-- }()
+		if inner := v.Elem(); (inner.Kind() != reflect.Interface && inner.Kind() != reflect.Pointer) || !inner.IsNil() {
+			return f.addValue(inner.Interface(), depth)
+		}
+		f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
 	case reflect.Slice:
 		return f.addSlice(v, depth)
 	case reflect.Array:
@@ -233,6 +245,9 @@ func (f *frame) addChild(v reflect.Value, depth int) error {
 	}
 	return f.addValue(v.Interface(), depth+1)
 }
+
+// maxIndirections bounds pointers to pointers; a real value has few.
+const maxIndirections = 10_000
 
 func tooDeep() error {
 	return fmt.Errorf("%w: it nests deeper than %d levels, or contains itself", ErrLimit, C.SNAKE_MAX_DEPTH)
@@ -298,7 +313,7 @@ func (f *frame) addMap(v reflect.Value, depth int) error {
 		return err
 	}
 	for entries := v.MapRange(); entries.Next(); {
-		if err := f.addChild(entries.Key(), depth); err != nil {
+		if err := f.addKey(entries.Key(), depth); err != nil {
 			return fmt.Errorf("key %v: %w", entries.Key(), err)
 		}
 		if err := f.addChild(entries.Value(), depth); err != nil {
@@ -308,10 +323,32 @@ func (f *frame) addMap(v reflect.Value, depth int) error {
 	return nil
 }
 
+// addKey describes a key of a map: an array becomes a tuple, since Python can hash no other sequence.
+func (f *frame) addKey(v reflect.Value, depth int) error {
+	if v.Kind() == reflect.Interface && !v.IsNil() {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Array {
+		return f.addChild(v, depth)
+	}
+	if err := f.open(C.SNAKE_KIND_TUPLE, v.Len(), depth); err != nil {
+		return err
+	}
+	for i := range v.Len() {
+		if err := f.addKey(v.Index(i), depth+1); err != nil {
+			return fmt.Errorf("[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
 func (f *frame) addStruct(v reflect.Value, depth int) error {
 	r, err := recordOf(v.Type())
 	if err != nil {
 		return err
+	}
+	if len(r.fields) == 0 && v.NumField() > 0 && !r.keywords {
+		return fmt.Errorf("a Go %v has no form in Python: it has no exported fields", v.Type())
 	}
 	head := len(f.values)
 	if err := f.open(C.SNAKE_KIND_DICT, len(r.fields), depth); err != nil {
@@ -419,6 +456,20 @@ func (f *frame) addBigInt(v *big.Int) {
 	f.addBytes(C.SNAKE_KIND_BIG_INT, bytes)
 }
 
+// addRational describes a rational number as a Decimal, if it has a finite decimal form.
+func (f *frame) addRational(r *big.Rat) error {
+	if r == nil {
+		f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
+		return nil
+	}
+	digits, exact := r.FloatPrec()
+	if !exact {
+		return fmt.Errorf("%v has no finite decimal form, so that no Decimal is equal to it", r)
+	}
+	f.addBytes(C.SNAKE_KIND_DECIMAL, []byte(r.FloatString(digits)))
+	return nil
+}
+
 // addObject describes a reference. The call has a slot, so that the object lives until it has ended.
 func (f *frame) addObject(owner any, h *handle) error {
 	pointer, ok := h.use()
@@ -437,8 +488,7 @@ func (f *frame) addTime(t time.Time) error {
 	}
 	_, offset := t.Zone()
 	wall := t.Unix() + int64(offset) - firstSecond
-	utc := t.Unix() - firstSecond
-	if year := t.Year(); year < 1 || year > 9999 || utc < 0 || utc > lastSecond-firstSecond {
+	if year := t.Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("%v is outside of the years 1 to 9999 of a datetime", t)
 	}
 	micros := wall*1e6 + int64(t.Nanosecond()/1000)
@@ -446,11 +496,8 @@ func (f *frame) addTime(t time.Time) error {
 	return nil
 }
 
-// The first and the last second of a datetime, in Unix time.
-var (
-	firstSecond = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	lastSecond  = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
-)
+// firstSecond is the first second of a datetime, in Unix time.
+var firstSecond = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 
 func (f *frame) addDuration(d time.Duration) error {
 	if d%time.Microsecond != 0 {

@@ -8,7 +8,6 @@ import (
 	"image"
 	"math"
 	"reflect"
-	"slices"
 	"unsafe"
 )
 
@@ -68,7 +67,7 @@ func (l Lent) Reshape(shape ...int) Lent {
 	if elements != l.length {
 		return l.failed("shape %v has %d elements, but the slice has %d", shape, elements, l.length)
 	}
-	l.shape, l.strides = slices.Clone(shape), nil
+	l.shape, l.strides = append([]int{}, shape...), nil
 	return l.checked()
 }
 
@@ -95,7 +94,7 @@ func (l Lent) Strided(shape, strides []int) Lent {
 	if !empty && last >= l.length {
 		return l.failed("shape %v, strides %v: the last element is at %d, but the slice has %d", shape, strides, last, l.length)
 	}
-	l.shape, l.strides = slices.Clone(shape), slices.Clone(strides)
+	l.shape, l.strides = append([]int{}, shape...), append([]int{}, strides...)
 	return l.checked()
 }
 

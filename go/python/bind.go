@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"unsafe"
 )
 
 // Bind resolves "module:qualified.name" and returns it as a Go function of type F.
@@ -105,7 +104,6 @@ type signature struct {
 	results      []reflect.Type // without the error
 	returnsError bool
 	plan         *C.snake_plan
-	target       reflect.Type // what the result is read into; nil for no result
 }
 
 func readSignature(t reflect.Type) (*signature, error) {
@@ -135,22 +133,39 @@ func readSignature(t reflect.Type) (*signature, error) {
 	if n := len(s.results); n > 0 && s.results[n-1] == errorType {
 		s.results, s.returnsError = s.results[:n-1], true
 	}
-	switch len(s.results) {
-	case 0:
-		return s, nil
-	case 1:
-		s.target = s.results[0]
-	default:
-		// Several results are read like a struct of that many fields, from a tuple.
-		var fields []reflect.StructField
-		for i, result := range s.results {
-			fields = append(fields, reflect.StructField{Name: fmt.Sprintf("Result%d", i+1), Type: result})
+	for i := range t.NumIn() {
+		if err := checkKind(t.In(i)); err != nil {
+			return nil, err
 		}
-		s.target = reflect.StructOf(fields)
+	}
+	for _, result := range s.results {
+		if err := checkKind(result); err != nil {
+			return nil, err
+		}
+		if result.Kind() == reflect.Interface && result.NumMethod() > 0 {
+			return nil, fmt.Errorf("%v is no target of a conversion", result)
+		}
 	}
 	var err error
-	s.plan, err = planOf(s.target)
+	switch len(s.results) {
+	case 0:
+	case 1:
+		s.plan, err = planOf(s.results[0])
+	default:
+		s.plan, err = planOfTuple(s.results)
+	}
 	return s, err
+}
+
+// checkKind refuses types that have no form in Python, whatever their value.
+func checkKind(t reflect.Type) error {
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return fmt.Errorf("a Go %v has no form in Python", t)
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return checkKind(t.Elem())
+	}
+	return nil
 }
 
 // check compares the signature with that of the Python function, where Python can tell it.
@@ -192,39 +207,28 @@ func (s *signature) body(f *Function, options []DecodeOption) func([]reflect.Val
 		if s.takesContext {
 			ctx, in = in[0].Interface().(context.Context), in[1:]
 		}
-		var target reflect.Value
-		want := uint32(C.SNAKE_WANT_OBJECT)
-		if s.target != nil {
-			target = reflect.New(s.target)
-			if s.target != objectType {
-				want = C.SNAKE_WANT_VALUE
-			}
+		targets := make([]reflect.Value, len(s.results))
+		for i, result := range s.results {
+			targets[i] = reflect.New(result)
+		}
+		want := uint32(C.SNAKE_WANT_VALUE)
+		if len(s.results) == 0 {
+			want = C.SNAKE_WANT_OBJECT
 		}
 		err := f.run(ctx, want, s.plan, func(frame *frame) (int, int, error) {
 			return s.add(frame, in)
 		}, func(r *C.snake_result) error {
-			switch {
-			case s.target == nil:
-				return nil
-			case s.target == objectType:
-				target.Elem().Set(reflect.ValueOf(newObject(f.in, unsafe.Pointer(r.owner))))
-				r.owner = nil
-				return nil
-			}
-			return f.in.read(r, options).decode(target.Interface())
+			return s.read(f.in.read(r, options), targets)
 		})
 		if err != nil && !s.returnsError {
 			panic(err)
 		}
 		out := make([]reflect.Value, 0, len(s.results)+1)
 		for i, result := range s.results {
-			switch {
-			case err != nil:
+			if err != nil {
 				out = append(out, reflect.Zero(result))
-			case len(s.results) == 1:
-				out = append(out, target.Elem())
-			default:
-				out = append(out, target.Elem().Field(i))
+			} else {
+				out = append(out, targets[i].Elem())
 			}
 		}
 		if s.returnsError {
@@ -236,6 +240,31 @@ func (s *signature) body(f *Function, options []DecodeOption) func([]reflect.Val
 		}
 		return out
 	}
+}
+
+// read reads one result, or several from a tuple.
+func (s *signature) read(r *results, targets []reflect.Value) error {
+	switch len(targets) {
+	case 0:
+		return nil
+	case 1:
+		return r.decode(targets[0].Interface())
+	}
+	v := r.peek()
+	if v.kind != C.SNAKE_KIND_TUPLE || int(v.len) != len(targets) { //nolint:gosec // a length in memory
+		found := r.kind(v)
+		if v.kind == C.SNAKE_KIND_TUPLE {
+			found = fmt.Sprintf("one of %d", v.len)
+		}
+		return fmt.Errorf("want a tuple of %d, got %s", len(targets), found)
+	}
+	r.take()
+	for i, target := range targets {
+		if err := r.decode(target.Interface()); err != nil {
+			return atIndex(i, err)
+		}
+	}
+	return nil
 }
 
 // add describes the arguments.

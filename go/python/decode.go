@@ -105,8 +105,8 @@ func (s *results) reflected(target reflect.Value) error {
 		}
 		return err
 	case reflect.Pointer:
-		if s.peek().kind == C.SNAKE_KIND_NONE {
-			s.take()
+		if s.peek().kind == C.SNAKE_KIND_NONE || s.isNotATime() {
+			s.skip()
 			target.SetZero()
 			return nil
 		}
@@ -328,6 +328,9 @@ func (s *results) naturalMap() (any, error) {
 		if err != nil {
 			return nil, s.atKey(at, err)
 		}
+		if _, twice := all[key]; twice {
+			return nil, fmt.Errorf("two keys are equal in Go: %#v", key)
+		}
 		if text, ok := key.(string); ok {
 			texts[text] = value
 		}
@@ -370,18 +373,26 @@ func (s *results) naturalArray() (any, error) {
 	case C.SNAKE_DTYPE_COMPLEX128:
 		return naturalArrayOf[complex128](s)
 	case C.SNAKE_DTYPE_DATETIME64:
+		if s.isNotATime() {
+			s.skip()
+			return nil, nil
+		}
 		if v.kind == C.SNAKE_KIND_ND_ARRAY && v.len == 0 {
 			return readTime(s)
 		}
-		if slices.Contains(elements[int64](v), notATime) {
+		if v.kind == C.SNAKE_KIND_ARRAY && slices.Contains(elements[int64](v), notATime) {
 			return decodeNew[[]*time.Time](s)
 		}
 		return decodeNew[[]time.Time](s)
 	default:
+		if s.isNotATime() {
+			s.skip()
+			return nil, nil
+		}
 		if v.kind == C.SNAKE_KIND_ND_ARRAY && v.len == 0 {
 			return readDuration(s)
 		}
-		if slices.Contains(elements[int64](v), notATime) {
+		if v.kind == C.SNAKE_KIND_ARRAY && slices.Contains(elements[int64](v), notATime) {
 			return decodeNew[[]*time.Duration](s)
 		}
 		return decodeNew[[]time.Duration](s)
@@ -478,6 +489,9 @@ func (s *results) readMap(target reflect.Value) error {
 		if err := s.decode(value.Addr().Interface()); err != nil {
 			return s.atKey(at, err)
 		}
+		if out.MapIndex(key).IsValid() {
+			return fmt.Errorf("two keys are equal in Go: %#v", key.Interface())
+		}
 		out.SetMapIndex(key, value)
 	}
 	target.Set(out)
@@ -522,6 +536,8 @@ func (s *results) readFields(target reflect.Value, r *record, head *C.snake_valu
 			s.skip()
 		}
 		switch {
+		case known && seen[index]:
+			return fmt.Errorf("two keys are equal in Go: %q", s.text(key))
 		case known:
 			seen[index] = true
 			if err := s.decode(target.FieldByIndex(r.fields[index].index).Addr().Interface()); err != nil {
@@ -538,7 +554,7 @@ func (s *results) readFields(target reflect.Value, r *record, head *C.snake_valu
 	}
 	for i, field := range r.fields {
 		if !seen[i] && !field.omitEmpty && !s.allowMissing {
-			return fmt.Errorf("want %v, got no value for its field %q: pass python.AllowMissing to leave it as it is", target.Type(), field.name)
+			return missing(target.Type(), field.name)
 		}
 	}
 	return nil
@@ -547,21 +563,23 @@ func (s *results) readFields(target reflect.Value, r *record, head *C.snake_valu
 // readRows reads a slice of structs or maps from columns.
 func (s *results) readRows(target reflect.Value) error {
 	v, t := s.take(), target.Type()
-	rows := -1
+	rows, seen := -1, map[string]bool{}
 	var out reflect.Value
 	for range uint64(v.len) {
 		name := s.text(s.take())
 		fieldType, set, err := column(t.Elem(), name)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if fieldType == nil {
-			if !s.allowUnknown {
-				return fmt.Errorf("%v has no field for the column %q: add one or pass python.AllowUnknown", t.Elem(), name)
-			}
+		case seen[name]:
+			return fmt.Errorf("two columns are named %q", name)
+		case fieldType == nil && !s.allowUnknown:
+			return fmt.Errorf("%v has no field for the column %q: add one or pass python.AllowUnknown", t.Elem(), name)
+		case fieldType == nil:
 			s.skip()
 			continue
 		}
+		seen[name] = true
 		values := reflect.New(reflect.SliceOf(fieldType)).Elem()
 		if err := s.decode(values.Addr().Interface()); err != nil {
 			return at(fmt.Sprintf("[%q]", name), err)
@@ -580,11 +598,23 @@ func (s *results) readRows(target reflect.Value) error {
 	if rows < 0 {
 		out = reflect.MakeSlice(t, 0, 0)
 	}
-	if r, err := recordOf(t.Elem()); t.Elem().Kind() == reflect.Struct && err == nil && !s.allowMissing && v.len < C.uint64_t(len(r.fields)) {
-		return fmt.Errorf("want %v with %d fields, got %d columns: pass python.AllowMissing to leave the others as they are", t.Elem(), len(r.fields), v.len)
+	if t.Elem().Kind() == reflect.Struct {
+		r, err := recordOf(t.Elem())
+		if err != nil {
+			return err
+		}
+		for _, field := range r.fields {
+			if !seen[field.name] && !field.omitEmpty && !s.allowMissing {
+				return missing(t.Elem(), field.name)
+			}
+		}
 	}
 	target.Set(out)
 	return nil
+}
+
+func missing(t reflect.Type, name string) error {
+	return fmt.Errorf("want %v, got no value for its field %q: pass python.AllowMissing to leave it as it is", t, name)
 }
 
 // column returns the type of a named part of a row, nil if there is none, and how to set it.
@@ -626,25 +656,35 @@ func (s *results) readElements(target reflect.Value) error {
 	if len(shape) == 0 {
 		return s.mismatch(t, v)
 	}
-	size := dtype(v.dtype).size()
-	return s.fill(target, v, shape, address(v), size, unit, count)
+	return s.fill(target, v, shape, address(v), unit, count)
 }
 
 // fill reads a part of an array, whose first element is at `data`.
-func (s *results) fill(target reflect.Value, v *C.snake_value, shape []int, data unsafe.Pointer, size uintptr, unit string, count int64) error {
+func (s *results) fill(target reflect.Value, v *C.snake_value, shape []int, data unsafe.Pointer, unit string, count int64) error {
 	t := target.Type()
-	out := reflect.MakeSlice(t, shape[0], shape[0])
+	size := dtype(v.dtype).size()
 	if len(shape) > 1 {
-		if t.Elem().Kind() != reflect.Slice {
+		inner := t.Elem().Kind()
+		if inner != reflect.Slice && inner != reflect.Array {
 			return s.mismatch(t, v)
 		}
+		out := reflect.MakeSlice(t, shape[0], shape[0])
 		for _, length := range shape[1:] {
 			size *= uintptr(length) //nolint:gosec // a length in memory
 		}
-		inner := dtype(v.dtype).size()
 		for i := range shape[0] {
-			if err := s.fill(out.Index(i), v, shape[1:], unsafe.Add(data, uintptr(i)*size), inner, unit, count); err != nil { //nolint:gosec // an index
+			part := out.Index(i)
+			if inner == reflect.Array {
+				part = reflect.New(reflect.SliceOf(part.Type().Elem())).Elem()
+			}
+			if err := s.fill(part, v, shape[1:], unsafe.Add(data, uintptr(i)*size), unit, count); err != nil { //nolint:gosec // an index
 				return atIndex(i, err)
+			}
+			if inner == reflect.Array {
+				if part.Len() != out.Index(i).Len() {
+					return atIndex(i, fmt.Errorf("want %v, got %d items", t.Elem(), part.Len()))
+				}
+				reflect.Copy(out.Index(i), part)
 			}
 		}
 		target.Set(out)
@@ -653,11 +693,11 @@ func (s *results) fill(target reflect.Value, v *C.snake_value, shape []int, data
 	row := C.snake_value{kind: C.SNAKE_KIND_ARRAY, dtype: v.dtype, len: C.uint64_t(shape[0])} //nolint:gosec // a length
 	*(*unsafe.Pointer)(unsafe.Pointer(&row.bits)) = data
 	if unit != "" {
-		target.Set(out)
-		return s.fillTimes(out, &row, unit, count)
+		target.Set(reflect.MakeSlice(t, shape[0], shape[0]))
+		return s.fillTimes(target, &row, unit, count)
 	}
 	element := t.Elem()
-	if element.Kind() == reflect.Pointer || element.Kind() == reflect.Interface {
+	if element.Kind() == reflect.Pointer || element.Kind() == reflect.Interface && element.NumMethod() == 0 {
 		return s.fillBoxed(target, &row, nil)
 	}
 	if _, kind := elementShape(element); kind == reflect.Invalid {
@@ -733,6 +773,7 @@ func (s *results) readMasked(target reflect.Value) error {
 func (s *results) fillTimes(out reflect.Value, row *C.snake_value, unit string, count int64) error {
 	element := out.Type().Elem()
 	pointer := element.Kind() == reflect.Pointer
+	boxes := pointer || element.Kind() == reflect.Interface && element.NumMethod() == 0
 	if pointer {
 		element = element.Elem()
 	}
@@ -740,7 +781,7 @@ func (s *results) fillTimes(out reflect.Value, row *C.snake_value, unit string, 
 	if dtype(row.dtype) == C.SNAKE_DTYPE_TIMEDELTA64 {
 		wanted = durationType
 	}
-	if element != wanted {
+	if element != wanted && (pointer || !boxes) {
 		return s.mismatch(out.Type(), row)
 	}
 	for i, value := range elements[int64](row) {
@@ -755,7 +796,7 @@ func (s *results) fillTimes(out reflect.Value, row *C.snake_value, unit string, 
 		switch {
 		case err != nil:
 			return atIndex(i, err)
-		case !ok && !pointer:
+		case !ok && !boxes:
 			return atIndex(i, fmt.Errorf("want %v, got NaT: ask for []*%v", wanted, wanted))
 		case !ok:
 		case pointer:

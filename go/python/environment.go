@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,10 +100,10 @@ func findExecutable(configured string) (path, source string, err error) {
 // executableOf takes an executable, the folder of a virtual environment, or the name of a program on PATH.
 func executableOf(name string) (string, error) {
 	info, err := os.Stat(name)
-	if errors.Is(err, os.ErrNotExist) && !strings.ContainsRune(name, filepath.Separator) {
-		if found, err := exec.LookPath(name); err == nil {
-			return found, nil
-		}
+	isBare := !strings.ContainsRune(name, filepath.Separator)
+	if isBare && (err != nil || !info.IsDir()) {
+		// A program in the working directory is not meant, only a folder.
+		return exec.LookPath(name)
 	}
 	if err != nil {
 		return "", err
@@ -139,6 +140,7 @@ func ask(executable string) (*environment, error) {
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, executable, "-I", "-c", probe)
 	command.Stdout, command.Stderr = &stdout, &stderr
+	command.Env = cleanEnvironment()
 	command.WaitDelay = probeGrace
 	failure := command.Run()
 	if errors.Is(failure, exec.ErrWaitDelay) {
@@ -182,9 +184,18 @@ func ask(executable string) (*environment, error) {
 	return env, nil
 }
 
+// cleanEnvironment leaves out the variables that Python obeys even when it is isolated.
+func cleanEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "PYTHON") || strings.HasPrefix(variable, "_PYTHON") ||
+			strings.HasPrefix(variable, "__PYVENV_LAUNCHER__=")
+	})
+}
+
 // explainSilence says why an executable did not answer the probe.
 func explainSilence(ctx context.Context, executable string, failure error, stderr string) error {
 	command := exec.CommandContext(ctx, executable, "--version")
+	command.Env = cleanEnvironment()
 	command.WaitDelay = probeGrace
 	said, _ := command.CombinedOutput()
 	numbers, isPython := strings.CutPrefix(strings.TrimSpace(string(said)), "Python ")

@@ -17,8 +17,6 @@ var (
 	ErrClosed = errors.New("python: closed")
 	// ErrRetained: Python kept lent memory although [Config].ForbidRetaining is set. The memory stays pinned until Python lets go of it.
 	ErrRetained = errors.New("python: lent memory was retained")
-	// ErrTimeout: [Interpreter.Shutdown] gave up waiting for Python's threads and exit handlers.
-	ErrTimeout = errors.New("python: timed out")
 	// ErrLimit: a bound of depth or size was passed.
 	ErrLimit = errors.New("python: limit passed")
 	// ErrInternal: a bug of gophersnake. The message says where.
@@ -139,10 +137,9 @@ func takeError(e *C.snake_error) error {
 		C.SNAKE_ERROR_CODE_NUMPY:       ErrNoNumPy,
 		C.SNAKE_ERROR_CODE_CLOSED:      ErrClosed,
 		C.SNAKE_ERROR_CODE_LIMIT:       ErrLimit,
-		C.SNAKE_ERROR_CODE_TIMEOUT:     ErrTimeout,
 	}[e.code]
 	if sentinel == nil {
-		// A panic, or a call that this package must not make.
+		// A panic, a call that this package must not make, or a time-out that it does not ask for.
 		sentinel = ErrInternal
 	}
 	message := copyText(e.message)

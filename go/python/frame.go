@@ -21,7 +21,9 @@ type frame struct {
 	lends []memory // the lent memory, in the order of the arguments
 	kept  []any    // objects among the arguments, which the garbage collector must not take during the call
 	pins  runtime.Pinner
-	more  []unsafe.Pointer // the lent memory from the fifth on, pinned
+	// indirections counts the pointers that lead to the value which is being described.
+	indirections int
+	more         []unsafe.Pointer // the lent memory from the fifth on, pinned
 }
 
 // memory is a part of Go's memory that is lent.

@@ -78,19 +78,20 @@ func Start(config Config) (*Interpreter, error) {
 	if err := startCore(env, config.Path); err != nil {
 		return nil, err
 	}
-	in := &Interpreter{config: config, env: env, gate: newGate(config.MaxConcurrent), frames: make([]*frame, config.MaxConcurrent)}
+	slots := config.MaxConcurrent
+	if slots == 0 {
+		slots = runtime.GOMAXPROCS(0)
+	}
+	in := &Interpreter{config: config, env: env, gate: newGate(slots), frames: make([]*frame, slots)}
 	in.none = &Object{in: in}
 	started.interpreter = in
 	return in, nil
 }
 
-// normal fills in defaults and checks the fields.
+// normal checks the fields and makes paths absolute.
 func (c Config) normal() (Config, error) {
 	if c.MaxConcurrent < 0 {
 		return c, fmt.Errorf("python: Config.MaxConcurrent: want 0 or more, got %d", c.MaxConcurrent)
-	}
-	if c.MaxConcurrent == 0 {
-		c.MaxConcurrent = runtime.GOMAXPROCS(0)
 	}
 	var path []string
 	for i, folder := range c.Path {

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"iter"
@@ -49,17 +50,23 @@ func (a *Array[T]) Strides() []int {
 }
 
 // ToPython lends the array to a call.
-func (a *Array[T]) ToPython() (any, error) {
-	if a == nil {
-		return nil, nil
-	}
+func (a Array[T]) ToPython() (any, error) {
 	lent := Lend(a.Data).Reshape(a.Shape...)
 	return lent, lent.err
 }
 
 func (a *Array[T]) decode(s *results) error {
 	v := s.peek()
-	if v.kind != C.SNAKE_KIND_ARRAY && v.kind != C.SNAKE_KIND_ND_ARRAY || dtype(v.dtype).isTime() {
+	switch v.kind {
+	case C.SNAKE_KIND_ARRAY, C.SNAKE_KIND_ND_ARRAY:
+		if dtype(v.dtype).isTime() {
+			return s.mismatch(a, v)
+		}
+	case C.SNAKE_KIND_BOOL, C.SNAKE_KIND_INT, C.SNAKE_KIND_UINT, C.SNAKE_KIND_FLOAT, C.SNAKE_KIND_COMPLEX:
+		// An array of rank 0 comes as the number that it is.
+		a.Data, a.Shape = make([]T, 1), []int{}
+		return readNumber(s, &a.Data[0])
+	default:
 		return s.mismatch(a, v)
 	}
 	s.take()
@@ -86,6 +93,11 @@ func copyFlat[T Number](s *results, v *C.snake_value, shape []int) ([]T, error) 
 type Masked[T Number] struct {
 	Data []T
 	Mask []bool
+}
+
+// ToPython fails: make a masked array in Python, of Data and Mask.
+func (m Masked[T]) ToPython() (any, error) {
+	return nil, errors.New("a masked array is a result only: pass Data and Mask, and call numpy.ma.array")
 }
 
 func (m *Masked[T]) decode(s *results) (err error) {

@@ -176,6 +176,18 @@ func readNumber[T Number](s *results, out *T) (err error) {
 func copyArray[T Number](s *results, v *C.snake_value, into []T) ([]T, error) {
 	from, to := dtype(v.dtype), dtypeOf[T]()
 	n := int(v.len) //nolint:gosec // a length in memory
+	if from == to && to == C.SNAKE_DTYPE_BOOL {
+		// A byte that was viewed as a bool may be neither 0 nor 1, which a Go bool must be.
+		out := into
+		if out == nil {
+			out = make([]T, n)
+		}
+		truths := as[bool](out)
+		for i, b := range elements[uint8](v) {
+			truths[i] = b != 0
+		}
+		return out[:n], nil
+	}
 	if from == to {
 		if into != nil {
 			copy(into, elements[T](v))

@@ -65,10 +65,6 @@ func (o *Object) Decode(target any, options ...DecodeOption) error {
 	if err != nil {
 		return fmt.Errorf("python: %w", err)
 	}
-	if object, ok := target.(**Object); ok {
-		*object = o
-		return nil
-	}
 	return o.describe(plan, func(s *results) error {
 		return s.decode(target)
 	}, options...)

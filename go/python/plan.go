@@ -40,6 +40,20 @@ func planOf(t reflect.Type) (*C.snake_plan, error) {
 	return plan, nil
 }
 
+// planOfTuple returns the plan for a tuple whose items are expected to be of these types.
+func planOfTuple(types []reflect.Type) (*C.snake_plan, error) {
+	b := planBuilder{nodes: make([]C.snake_value, 1+len(types)), indices: map[reflect.Type]int{}}
+	b.nodes[0] = C.snake_value{kind: C.SNAKE_KIND_TUPLE, bits: 1, len: C.uint64_t(len(types))}
+	for i, t := range types {
+		inner, err := b.node(t)
+		if err != nil {
+			return nil, err
+		}
+		b.nodes[1+i] = C.snake_value{kind: C.SNAKE_KIND_TEXT, dtype: C.uint32_t(inner)} //nolint:gosec // an index
+	}
+	return b.build(), nil
+}
+
 type planBuilder struct {
 	nodes   []C.snake_value
 	names   []byte

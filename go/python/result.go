@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -149,11 +150,11 @@ func (s *results) keyString(v *C.snake_value) string {
 
 // mismatch says that a result is not what was wanted.
 func (s *results) mismatch(wanted any, v *C.snake_value) error {
-	want := strings.ReplaceAll(fmt.Sprint(wanted), "interface {}", "any")
-	if _, isType := wanted.(fmt.Stringer); !isType {
-		want = fmt.Sprintf("%T", wanted)
+	want := fmt.Sprintf("%T", wanted)
+	if t, isType := wanted.(reflect.Type); isType {
+		want = t.String()
 	}
-	return fmt.Errorf("want %s, got %s", want, s.kind(v))
+	return fmt.Errorf("want %s, got %s", strings.ReplaceAll(want, "interface {}", "any"), s.kind(v))
 }
 
 // kind says what a result is, in Python's words.
@@ -165,6 +166,10 @@ func (s *results) kind(v *C.snake_value) string {
 		return fmt.Sprintf("array of %v with %d dimensions", dtype(v.dtype), v.len)
 	case C.SNAKE_KIND_OTHER:
 		return s.text(v)
+	case C.SNAKE_KIND_TIME:
+		if v.len > 0 {
+			return "time with a zone"
+		}
 	}
 	return kindNames[v.kind]
 }

@@ -64,12 +64,13 @@ func readDuration(s *results) (time.Duration, error) {
 	switch v.kind {
 	case C.SNAKE_KIND_DURATION:
 		s.take()
-		days, micros := int64(v.bits), int64(v.len) //nolint:gosec // the bits are those of int64
-		const limit = int64(math.MaxInt64 / (24 * time.Hour))
-		if days > limit-1 || days < -limit {
-			return 0, fmt.Errorf("a timedelta of %d days does not fit time.Duration", days)
+		days, rest := int64(v.bits), int64(v.len) //nolint:gosec // the bits are those of int64
+		const micros, most = int64(24 * time.Hour / time.Microsecond), math.MaxInt64 / int64(time.Microsecond)
+		// Python keeps the rest from 0 to a day, so that an early look at the days rules an overflow out.
+		if days > most/micros+1 || days < -most/micros-2 || days*micros+rest > most || days*micros+rest < -most {
+			return 0, fmt.Errorf("a timedelta of %d days and %d microseconds does not fit time.Duration", days, rest)
 		}
-		return time.Duration(days)*24*time.Hour + time.Duration(micros)*time.Microsecond, nil
+		return time.Duration(days*micros+rest) * time.Microsecond, nil
 	case C.SNAKE_KIND_ND_ARRAY:
 		if dtype(v.dtype) == C.SNAKE_DTYPE_TIMEDELTA64 && v.len == 0 {
 			s.take()
@@ -92,40 +93,44 @@ func readDuration(s *results) (time.Duration, error) {
 // notATime is how NumPy marks NaT.
 const notATime = math.MinInt64
 
-// unitLengths are NumPy's units of fixed length, in attoseconds per ... nanoseconds where they are whole.
-var unitNanoseconds = map[string]int64{
-	"W": 7 * 24 * int64(time.Hour), "D": 24 * int64(time.Hour), "h": int64(time.Hour), "m": int64(time.Minute),
-	"s": int64(time.Second), "ms": int64(time.Millisecond), "us": int64(time.Microsecond), "ns": 1,
+// unitNanoseconds are NumPy's units of fixed length that are whole nanoseconds.
+var unitNanoseconds = map[string]uint64{
+	"W": uint64(7 * 24 * time.Hour), "D": uint64(24 * time.Hour), "h": uint64(time.Hour), "m": uint64(time.Minute),
+	"s": uint64(time.Second), "ms": uint64(time.Millisecond), "us": uint64(time.Microsecond), "ns": 1,
 }
 
 // unitFractions are NumPy's units that are parts of a nanosecond.
-var unitFractions = map[string]int64{"ps": 1e3, "fs": 1e6, "as": 1e9}
+var unitFractions = map[string]uint64{"ps": 1e3, "fs": 1e6, "as": 1e9}
+
+// isNotATime tells whether the next value is a single NaT.
+func (s *results) isNotATime() bool {
+	v := s.peek()
+	return v.kind == C.SNAKE_KIND_ND_ARRAY && v.len == 0 && dtype(v.dtype).isTime() && *(*int64)(address(v)) == notATime
+}
 
 // durationOf converts a timedelta64; ok is false for NaT.
 func durationOf(value int64, unit string, count int64) (d time.Duration, ok bool, err error) {
 	if value == notATime {
 		return 0, false, nil
 	}
-	if fraction, small := unitFractions[unit]; small {
-		hi, total := bits.Mul64(magnitude(value), uint64(count)) //nolint:gosec // counts are positive
-		if hi == 0 && total%uint64(fraction) == 0 && total/uint64(fraction) <= math.MaxInt64 {
-			d = time.Duration(total / uint64(fraction)) //nolint:gosec // as checked
-			if value < 0 {
-				d = -d
-			}
-			return d, true, nil
-		}
+	over, total := bits.Mul64(magnitude(value), uint64(count)) //nolint:gosec // counts are positive
+	if fraction, small := unitFractions[unit]; small && total%fraction == 0 {
+		total /= fraction
 	} else if length, fixed := unitNanoseconds[unit]; fixed {
-		hi, total := bits.Mul64(magnitude(value), uint64(count)*uint64(length)) //nolint:gosec // both are positive
-		if hi == 0 && total <= math.MaxInt64 {
-			d = time.Duration(total) //nolint:gosec // as checked
-			if value < 0 {
-				d = -d
-			}
-			return d, true, nil
-		}
+		var more uint64
+		more, total = bits.Mul64(total, length)
+		over |= more
+	} else {
+		over = 1
 	}
-	return 0, false, fmt.Errorf("a timedelta64 of %d [%d%s] does not fit time.Duration exactly", value, count, unit)
+	if over != 0 || total > math.MaxInt64 {
+		return 0, false, fmt.Errorf("a timedelta64 of %d [%d%s] does not fit time.Duration exactly", value, count, unit)
+	}
+	d = time.Duration(total) //nolint:gosec // as checked
+	if value < 0 {
+		d = -d
+	}
+	return d, true, nil
 }
 
 func magnitude(v int64) uint64 {
@@ -163,15 +168,16 @@ func timeOf(value int64, unit string, count int64) (t time.Time, ok bool, err er
 		return time.Date(1970+int(years), time.January+time.Month(months), 1, 0, 0, 0, 0, time.UTC), true, nil
 	}
 	if fraction, small := unitFractions[unit]; small {
-		if n%fraction != 0 {
+		if n%int64(fraction) != 0 { //nolint:gosec // at most 1e9
 			return time.Time{}, false, failed
 		}
-		n, unit = n/fraction, "ns"
+		n, unit = n/int64(fraction), "ns" //nolint:gosec // at most 1e9
 	}
-	length, fixed := unitNanoseconds[unit]
+	nanoseconds, fixed := unitNanoseconds[unit]
 	if !fixed {
 		return time.Time{}, false, failed
 	}
+	length := int64(nanoseconds) //nolint:gosec // at most a week
 	if length >= int64(time.Second) {
 		seconds := length / int64(time.Second)
 		if n > math.MaxInt64/2/seconds || n < -math.MaxInt64/2/seconds {

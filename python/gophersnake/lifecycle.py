@@ -53,7 +53,7 @@ def _without_sigpipe(start: Callable[..., Any]) -> Callable[..., Any]:
 
 def extend_path(folders: list[str]) -> None:
     """Put the folders of the host program in front of ``sys.path``, in their order."""
-    sys.path[0:0] = [folder for folder in folders if folder not in sys.path]
+    sys.path[:] = folders + [folder for folder in sys.path if folder not in folders]
 
 
 def finish() -> None:

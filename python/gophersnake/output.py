@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from collections.abc import Callable
 from threading import get_ident
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+
+class Unbuffered(io.BufferedWriter):
+    """What ``sys.stdout.buffer`` is: it passes on all that is written to it, at once."""
+
+    def write(self, data: Buffer, /) -> int:
+        """Write bytes."""
+        written = super().write(data)
+        self.flush()
+        return written
 
 
 class LineStream(io.TextIOWrapper):
@@ -52,7 +67,8 @@ def install(incomplete: Callable[[], None]) -> None:
         if not isinstance(stream, io.TextIOWrapper):
             continue  # the descriptor is closed: Python has no stream for it
         encoding, errors = stream.encoding, stream.errors
-        lines = LineStream(stream.detach(), encoding=encoding, errors=errors, line_buffering=True)
+        raw = stream.detach().detach()  # type: ignore[attr-defined]
+        lines = LineStream(Unbuffered(raw), encoding=encoding, errors=errors, line_buffering=True)
         lines._pieces = {}
         setattr(sys, name, lines)
         setattr(sys, f"__{name}__", lines)
@@ -60,21 +76,20 @@ def install(incomplete: Callable[[], None]) -> None:
 
 def flush() -> None:
     """Write out what the call that ends now has left unwritten."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            _quietly(stream.flush)
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        _quietly(stream, "flush")
 
 
 def flush_all() -> None:
     """Write out everything."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            _quietly(stream.flush_all if isinstance(stream, LineStream) else stream.flush)
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        _quietly(stream, "flush_all" if isinstance(stream, LineStream) else "flush")
 
 
-def _quietly(flush: Callable[[], None]) -> None:
-    """Flush a stream, unless nobody reads it any more, which its writer has been told."""
-    try:
-        flush()
-    except BrokenPipeError:
-        pass
+def _quietly(stream: object, method: str) -> None:
+    """Flush a stream, which hosted code may have replaced by anything.
+
+    That a line could not be written is an exception where it was printed; it is not said again for the rest of one.
+    """
+    with contextlib.suppress(Exception):
+        getattr(stream, method)()

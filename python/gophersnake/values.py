@@ -29,7 +29,7 @@ import inspect
 import os
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,12 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
         return _array(value, wants_items)
     if isinstance(value, np.generic):
         return _scalar(value)
+    pandas = sys.modules.get("pandas")
+    if pandas is not None:
+        # First, because a Timestamp is a datetime, and NaT seems to be one.
+        answer = _pandas(pandas, value, wants_items)
+        if answer is not None:
+            return answer
     if isinstance(value, enum.Enum):
         return "value", value.value
     if isinstance(value, datetime.datetime):
@@ -70,11 +76,6 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
         return "uuid", value.bytes
     if isinstance(value, os.PathLike):
         return "value", os.fspath(value)
-    pandas = sys.modules.get("pandas")
-    if pandas is not None:
-        answer = _pandas(pandas, value, wants_items)
-        if answer is not None:
-            return answer
     if isinstance(value, Mapping):
         return "mapping", list(value.items())
     fields = _fields(value)
@@ -82,7 +83,7 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
         return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)]
     if names is not None and not isinstance(value, Iterable | type):
         return "record", [(name, getattr(value, name)) for name in names if hasattr(value, name)]
-    if isinstance(value, Iterator | Mapping.__class__) or (isinstance(value, Iterable) and not isinstance(value, type)):
+    if isinstance(value, Iterable) and not isinstance(value, type):
         return "items", value
     return "other", _class_name(type(value))
 
@@ -135,10 +136,15 @@ def _pandas(pandas: Any, value: Any, wants_items: bool) -> Answer | None:
     """Describe what pandas holds through its NumPy values."""
     if isinstance(value, pandas.DataFrame):
         return "columns", [(str(name), value[name]) for name in value.columns]
-    if isinstance(value, pandas.Timestamp | pandas.Timedelta):
-        return _scalar(value.to_numpy())  # a Timestamp with a zone is a datetime and never comes here
     if value is pandas.NaT or value is pandas.NA:
         return "value", None
+    if isinstance(value, pandas.Timedelta):
+        return _scalar(value.to_timedelta64())
+    if isinstance(value, pandas.Timestamp):
+        if value.tzinfo is not None and value.nanosecond == 0:
+            return describe(value.to_pydatetime(), wants_items, None)
+        # As the point in time: a datetime has no nanoseconds.
+        return _scalar(value.tz_convert(None).to_datetime64() if value.tzinfo is not None else value.to_datetime64())
     if isinstance(value, pandas.Series | pandas.Index):
         value = value.array
     if not isinstance(value, pandas.api.extensions.ExtensionArray):
