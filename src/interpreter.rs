@@ -352,7 +352,7 @@ fn check_version(wanted: &Environment) -> Result<(), Box<Report>> {
 
 /// Makes the started interpreter ready for calls. Everything here may be done again after a failure.
 fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
-    load_helpers(py)?;
+    load_helpers(py, &HELPERS)?;
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         helper(py, "lifecycle")?.call_method0("install")?;
@@ -372,11 +372,13 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
             crate::boundary::panic_message(&*panic),
         ))
     })?;
+    load_helpers(py, &NUMPY_HELPERS)?;
     helper(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;
     Ok(())
 }
 
-const HELPERS: [(&CStr, &CStr, &str); 5] = [
+/// The Python part of the library, in the order in which it is loaded: name, file and source.
+const HELPERS: [(&CStr, &CStr, &str); 4] = [
     (
         c"gophersnake",
         c"<gophersnake>/__init__.py",
@@ -393,21 +395,22 @@ const HELPERS: [(&CStr, &CStr, &str); 5] = [
         include_str!("../python/gophersnake/output.py"),
     ),
     (
-        c"gophersnake.values",
-        c"<gophersnake>/values.py",
-        include_str!("../python/gophersnake/values.py"),
-    ),
-    (
         c"gophersnake.lifecycle",
         c"<gophersnake>/lifecycle.py",
         include_str!("../python/gophersnake/lifecycle.py"),
     ),
 ];
 
-/// Loads the Python part of the library, whose source is part of this file.
-fn load_helpers(py: Python<'_>) -> PyResult<()> {
-    for (name, file, source) in HELPERS {
-        let source = std::ffi::CString::new(source)?;
+/// The helpers that need NumPy.
+const NUMPY_HELPERS: [(&CStr, &CStr, &str); 1] = [(
+    c"gophersnake.values",
+    c"<gophersnake>/values.py",
+    include_str!("../python/gophersnake/values.py"),
+)];
+
+fn load_helpers(py: Python<'_>, helpers: &[(&CStr, &CStr, &str)]) -> PyResult<()> {
+    for (name, file, source) in helpers {
+        let source = std::ffi::CString::new(*source)?;
         PyModule::from_code(py, &source, file, name)?;
     }
     Ok(())
@@ -436,6 +439,16 @@ unsafe fn symbol<T: Copy>(name: &CStr) -> Option<T> {
 ///
 /// `Py_InitializeEx` would obey the first two and end the process when it fails.
 fn initialize(executable: &str) -> Result<(), String> {
+    for variable in [c"PYTHONEXECUTABLE", c"__PYVENV_LAUNCHER__"] {
+        // CPython obeys these two in every configuration, and so would the processes that hosted code starts.
+        // SAFETY: the names are C strings. Like every change of the environment, this may disturb a thread that reads it
+        // through C at this moment; so it is done where there is something to remove only.
+        unsafe {
+            if !libc::getenv(variable.as_ptr()).is_null() {
+                libc::unsetenv(variable.as_ptr());
+            }
+        }
+    }
     // SAFETY: the signature is that of `initconfig.h` from 3.14 on.
     let create: Option<unsafe extern "C" fn() -> *mut c_void> = unsafe { symbol(c"PyInitConfig_Create") };
     match create {
@@ -473,7 +486,6 @@ fn initialize_by_name(create: unsafe extern "C" fn() -> *mut c_void, executable:
             return Err("out of memory".to_owned());
         }
         let failed = set_text(config, c"program_name".as_ptr(), program.as_ptr()) < 0
-            || set_text(config, c"executable".as_ptr(), program.as_ptr()) < 0
             || set_int(config, c"utf8_mode".as_ptr(), 1) < 0
             || run(config) < 0;
         let mut message = std::ptr::null();
@@ -518,9 +530,9 @@ impl Status {
     }
 }
 
-/// Where `program_name` and `executable` lie in `PyConfig`, by minor version of CPython: these layouts are frozen. A test
-/// compares them with the headers of the installed versions.
-const CONFIG_OFFSETS: [(u32, usize, usize); 3] = [(11, 264, 328), (12, 272, 336), (13, 280, 344)];
+/// Where `PyConfig.program_name` lies, by minor version of CPython: these layouts are frozen. A test compares them with
+/// the headers of the installed versions.
+const PROGRAM_NAME_OFFSETS: [(u32, usize); 3] = [(11, 264), (12, 272), (13, 280)];
 /// Where `PyPreConfig.utf8_mode` lies, in all of them.
 const UTF8_MODE_OFFSET: usize = 28;
 
@@ -535,7 +547,7 @@ fn initialize_by_layout(executable: &str) -> Result<(), String> {
     // SAFETY: `Py_Version` is an `unsigned long`.
     let version = unsafe { symbol::<*const c_ulong>(c"Py_Version").map(|version| *version) };
     let minor = version.map(|version| (version >> 16 & 0xff) as u32);
-    let Some(&(_, program_name, executable_path)) = CONFIG_OFFSETS.iter().find(|known| Some(known.0) == minor) else {
+    let Some(&(_, program_name)) = PROGRAM_NAME_OFFSETS.iter().find(|known| Some(known.0) == minor) else {
         return Err("this version of CPython is not known".to_owned());
     };
     // SAFETY: the signatures are those of `initconfig.h`.
@@ -570,8 +582,6 @@ fn initialize_by_layout(executable: &str) -> Result<(), String> {
         init_config(config);
         let started = set_bytes(config, config.byte_add(program_name), program.as_ptr())
             .check()
-            // Else PYTHONEXECUTABLE and __PYVENV_LAUNCHER__ would decide, even in an isolated configuration.
-            .and_then(|()| set_bytes(config, config.byte_add(executable_path), program.as_ptr()).check())
             .and_then(|()| run(config).check());
         clear(config);
         started

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
-use crate::interpreter;
+use crate::{interpreter, thread_state};
 
 static INCOMPLETE: AtomicBool = AtomicBool::new(false);
 
@@ -14,6 +14,7 @@ static INCOMPLETE: AtomicBool = AtomicBool::new(false);
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     let incomplete = PyCFunction::new_closure(py, Some(c"incomplete"), None, |_, _| {
         INCOMPLETE.store(true, Ordering::Relaxed);
+        thread_state::is_in_call()
     })?;
     interpreter::helper(py, "output")?.call_method1("install", (incomplete,))?;
     Ok(())

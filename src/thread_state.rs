@@ -62,6 +62,11 @@ pub(crate) enum Attached {
     Foreign(ffi::PyGILState_STATE),
 }
 
+/// Whether this thread of Python runs for a call of the host.
+pub(crate) fn is_in_call() -> bool {
+    THREAD_STATE.try_with(|state| state.entered.get()).unwrap_or(false)
+}
+
 /// Attaches the calling thread, waiting for the GIL, and releases what other threads gave back meanwhile.
 pub(crate) fn attach() -> Result<Attached, Box<Report>> {
     interpreter::check_running()?;

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+import threading
+import time
 from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
+
+
+DELAY = 0.2
+"""Seconds for which a piece of a line is kept that no call will write."""
 
 
 class Unbuffered(io.BufferedWriter):
@@ -27,39 +33,66 @@ class LineStream(io.TextIOWrapper):
     """A text stream that writes each line at once and whole, whatever other threads print.
 
     ``print`` writes a line in pieces. They are kept, for each thread, until the line ends, the stream is flushed, or the call
-    of the host does; ``incomplete`` asks for the latter.
+    of the host does that the thread runs for. ``incomplete`` asks for the latter, and tells whether there is such a call; if
+    there is none, the pieces are written a moment later.
     """
 
-    incomplete: Callable[[], None]
+    incomplete: Callable[[], bool]
     _pieces: dict[int, list[str]]
+    _others: dict[int, tuple[float, list[str]]]  # of threads that run for no call, since when
 
     def write(self, text: str, /) -> int:
         """Write text; what follows its last newline is kept."""
         lines, newline, rest = text.rpartition("\n")
         thread = get_ident()
         if newline:
-            pieces = self._pieces.pop(thread, None)
-            super().write(f"{''.join(pieces)}{lines}\n" if pieces else f"{lines}\n")
-        if rest:
+            super().write(f"{self._take(thread)}{lines}\n")
+        if not rest:
+            return len(text)
+        if self.incomplete():
             self._pieces.setdefault(thread, []).append(rest)
-            self.incomplete()
+        else:
+            self._others.setdefault(thread, (time.monotonic(), []))[1].append(rest)
+            if len(self._others) == 1:
+                self._write_later()
         return len(text)
 
     def flush(self) -> None:
-        """Write out what this thread has written."""
-        pieces = self._pieces.pop(get_ident(), None)
-        if pieces:
-            super().write("".join(pieces))
+        """Write out what this thread has written, and what those have left that run for no call."""
+        text = self._take(get_ident())
+        if text:
+            super().write(text)
+        running = {thread.ident for thread in threading.enumerate()}
+        for thread, (since, _) in list(self._others.items()):
+            if thread not in running or time.monotonic() - since >= DELAY:
+                super().write(self._take(thread))
         super().flush()
 
     def flush_all(self) -> None:
         """Write out what all threads have written."""
-        while self._pieces:
-            super().write("".join(self._pieces.popitem()[1]))
+        for thread in [*self._pieces, *self._others]:
+            super().write(self._take(thread))
         super().flush()
 
+    def _take(self, thread: int) -> str:
+        pieces = self._pieces.pop(thread, None)
+        if pieces is None:
+            pieces = self._others.pop(thread, (0, ()))[1]
+        return "".join(pieces)
 
-def install(incomplete: Callable[[], None]) -> None:
+    def _write_later(self) -> None:
+        timer = threading.Timer(DELAY, self._write_now)
+        timer.daemon = True
+        timer.start()
+
+    def _write_now(self) -> None:
+        with contextlib.suppress(Exception):
+            self.flush()
+        if self._others:
+            self._write_later()
+
+
+def install(incomplete: Callable[[], bool]) -> None:
     """Replace ``sys.stdout`` and ``sys.stderr``; ``incomplete`` asks the core for a flush when the call ends."""
     LineStream.incomplete = staticmethod(incomplete)
     for name in ("stdout", "stderr"):
@@ -69,7 +102,7 @@ def install(incomplete: Callable[[], None]) -> None:
         encoding, errors = stream.encoding, stream.errors
         raw = stream.detach().detach()  # type: ignore[attr-defined]
         lines = LineStream(Unbuffered(raw), encoding=encoding, errors=errors, line_buffering=True)
-        lines._pieces = {}
+        lines._pieces, lines._others = {}, {}
         setattr(sys, name, lines)
         setattr(sys, f"__{name}__", lines)
 

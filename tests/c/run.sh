@@ -101,8 +101,8 @@ check 'the core needs no libpython' needs_no_libpython $core/libgophersnake.so
 # ---- what src/interpreter.rs knows of CPython's structs, against every header that is installed
 
 rust=src/interpreter.rs
-offsets_of() { # MINOR NUMBER: program_name and executable, of CONFIG_OFFSETS
-  grep 'const CONFIG_OFFSETS' $rust | sed -n "s/.*($1, \([0-9]*\), \([0-9]*\)).*/program_name=\1 executable=\2/p"
+offset_of() { # MINOR NUMBER, of PROGRAM_NAME_OFFSETS
+  grep 'const PROGRAM_NAME_OFFSETS' $rust | grep -o "($1, [0-9]*)" | grep -o '[0-9]*)' | tr -d ')'
 }
 utf8_mode=$(sed -n 's/.*const UTF8_MODE_OFFSET: usize = \([0-9]*\);.*/\1/p' $rust)
 preconfig_room=$(sed -n 's/.*let mut preconfig = \[0_u64; \([0-9]*\)\];.*/\1/p' $rust)
@@ -110,10 +110,11 @@ config_room=$(sed -n 's/.*let mut config = \[0_u64; \([0-9]*\)\];.*/\1/p' $rust)
 check 'the numbers are found in src/interpreter.rs' test -n "$utf8_mode" -a -n "$preconfig_room" -a -n "$config_room"
 
 layout_is() { # FOLDER NUMBER: compares one installed header
-  local program_name executable utf8 preconfig config status
+  local program_name utf8 preconfig config status want
   "${cc[@]}" "-I$1" -o "$out/layout" "$here/layout.c" || return
-  IFS=' ' read -r program_name executable utf8 preconfig config status < <("$out/layout")
-  same "$(offsets_of "$2") utf8_mode=$utf8_mode status=0,8,16,24,32" "$program_name $executable $utf8 $status" || return
+  IFS=' ' read -r program_name utf8 preconfig config status < <("$out/layout")
+  want=$(offset_of "$2")
+  same "program_name=$want utf8_mode=$utf8_mode status=0,8,16,24,32" "$program_name $utf8 $status" || return
   if ((${preconfig#*=} > preconfig_room * 8 || ${config#*=} > config_room * 8)); then
     echo "$preconfig $config: the room in $rust is too small"
     return 1
