@@ -121,7 +121,11 @@ func (s *results) reflected(target reflect.Value) error {
 			return fmt.Errorf("want %v: an interface with methods is no target", t)
 		}
 		value, err := s.natural()
-		if err == nil && value != nil {
+		switch {
+		case err != nil:
+		case value == nil:
+			target.SetZero()
+		default:
 			target.Set(reflect.ValueOf(value))
 		}
 		return err

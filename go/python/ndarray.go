@@ -236,7 +236,7 @@ func (s *results) readGray(target *image.Gray) error {
 		return err
 	}
 	if len(pixels.Shape) != 2 {
-		return fmt.Errorf("want image.Gray from an array of shape (height, width), got %v", pixels.Shape)
+		return fmt.Errorf("want image.Gray from an array of shape (height, width), got one of %d dimensions", len(pixels.Shape))
 	}
 	*target = image.Gray{Pix: pixels.Data, Stride: pixels.Shape[1], Rect: image.Rect(0, 0, pixels.Shape[1], pixels.Shape[0])}
 	return nil
@@ -249,7 +249,7 @@ func (s *results) readRGBA(target *image.RGBA) error {
 		return err
 	}
 	if len(pixels.Shape) != 3 || pixels.Shape[2] != 4 {
-		return fmt.Errorf("want image.RGBA from an array of shape (height, width, 4), got %v", pixels.Shape)
+		return fmt.Errorf("want image.RGBA from an array of shape (height, width, 4), got shape %v", pixels.Shape)
 	}
 	*target = image.RGBA{Pix: pixels.Data, Stride: 4 * pixels.Shape[1], Rect: image.Rect(0, 0, pixels.Shape[1], pixels.Shape[0])}
 	return nil

@@ -59,14 +59,14 @@ func readFloat[T floating](s *results) (T, error) {
 func readComplex[T complex64 | complex128](s *results) (T, error) {
 	v := s.peek()
 	if v.kind != C.SNAKE_KIND_COMPLEX {
-		real, err := readFloat[float64](s)
-		if err != nil {
+		if v.kind != C.SNAKE_KIND_FLOAT && s.integer(v) == nil {
 			return 0, s.mismatch(T(0), v)
 		}
-		if out := T(complex(real, 0)); float64(realPart(out)) == real || real != real {
+		real, err := readFloat[float64](s)
+		if out := T(complex(real, 0)); err == nil && (realPart(out) == real || real != real) {
 			return out, nil
 		}
-		return 0, fmt.Errorf("%v does not fit %T exactly", real, T(0))
+		return 0, fmt.Errorf("%s does not fit %T exactly", s.numberString(v), T(0))
 	}
 	s.take()
 	wide := []complex128{complex(math.Float64frombits(uint64(v.bits)), math.Float64frombits(uint64(v.len)))}
@@ -105,6 +105,14 @@ func (s *results) integer(v *C.snake_value) *big.Int {
 	return nil
 }
 
+// numberString formats a float or an integer for a message.
+func (s *results) numberString(v *C.snake_value) string {
+	if v.kind == C.SNAKE_KIND_FLOAT {
+		return fmt.Sprint(math.Float64frombits(uint64(v.bits)))
+	}
+	return s.integerString(v)
+}
+
 // integerString formats an integer for a message.
 func (s *results) integerString(v *C.snake_value) string {
 	if v.kind == C.SNAKE_KIND_BIG_INT && v.len > 32 {
@@ -137,6 +145,15 @@ func readNumbers[T Number](s *results) ([]T, error) {
 
 // readNumber takes one number, without reflection.
 func readNumber[T Number](s *results, out *T) (err error) {
+	// By their own names first, so that messages say int and not int64.
+	switch p := any(out).(type) {
+	case *int:
+		*p, err = readInteger[int](s)
+		return err
+	case *uint:
+		*p, err = readInteger[uint](s)
+		return err
+	}
 	switch p := unsafe.Pointer(out); dtypeOf[T]() {
 	case C.SNAKE_DTYPE_BOOL:
 		v := s.take()
