@@ -29,7 +29,9 @@ PROGRAMS := ./examples/... $(addsuffix /...,$(wildcard ./go/cmd))
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 DEV := .venv-dev/bin
 # Each folder is a place for sys.path, so each is checked by itself.
-PYTHON_FOLDERS := $(wildcard python examples/*/python) scripts
+PYTHON_FOLDERS := $(wildcard python examples/*/python bench/python) scripts
+# What the tests need is no part of what the programs need, so it is in an environment of its own.
+TEST_LOCKS := requirements.txt requirements-test.txt
 
 c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h' | grep -vx $(HEADER))
 go-files = $(shell git ls-files -co --exclude-standard '*.go')
@@ -71,7 +73,7 @@ clean: ## remove what was built, the virtual environments included
 
 .PHONY: test
 test: build test-rust test-c test-go ## test everything, with every CPython from 3.11 to 3.13 that is found
-	@scripts/test_pythons.sh .venv $(GO_TEST) ./...
+	@scripts/test_pythons.sh .venv-test $(GO_TEST) ./...
 
 .PHONY: test-rust
 test-rust: tools
@@ -84,10 +86,12 @@ test-c: .venv core
 	@tests/c/run.sh
 
 .PHONY: test-go
-test-go: .venv core
+test-go: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+test-go: .venv-test core
 	@echo '== test go'
-	@go vet ./...
+	@go vet ./... && go -C bench vet ./...
 	@$(GO_TEST) ./...
+	@$(GO_TEST) -C bench ./...
 
 .PHONY: check
 check: tools check-format check-lint check-docs check-leftovers test ## what CI checks: format, lints, documents, and the tests
@@ -107,10 +111,12 @@ check-lint: .venv .venv-dev
 	@echo '== check go (vet, staticcheck)'
 	@go vet ./...
 	@$(STATICCHECK) ./...
+	@cd bench && go tool -modfile=../tools/go.mod staticcheck ./...
 	@echo '== check python (ruff, mypy)'
 	@$(DEV)/ruff check --quiet .
 	@for folder in $(PYTHON_FOLDERS); do \
 	  MYPYPATH=$$folder $(DEV)/mypy --no-error-summary --python-executable .venv/bin/python $$folder; done
+	@$(DEV)/mypy --no-error-summary --python-executable .venv/bin/python go/python/arrow/gophersnake_arrow.py
 	@echo '== check shell (shellcheck)'
 	@$(DEV)/shellcheck $(shell-files)
 
@@ -126,6 +132,18 @@ check-docs: .venv
 check-leftovers:
 	@echo '== check leftovers'
 	@scripts/leftovers.sh
+
+.PHONY: lifetime
+lifetime: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+lifetime: .venv-test core ## the Go tests while garbage is collected at every use of a handle, and with the race detector
+	@echo '== test go with the race detector'
+	@$(GO_TEST) -race ./go/python
+	@echo '== test go with -tags gophersnake_gc'
+	@$(GO_TEST) -tags gophersnake_gc ./go/python
+
+.PHONY: embed
+embed: core ## copy the core to where the build tag gophersnake_embed takes it from
+	@cp $(CORE) go/python/
 
 .PHONY: refcount
 refcount: core ## the leak test with a debug CPython, which counts every reference
@@ -155,10 +173,10 @@ header: tools ## write include/gophersnake.h anew from src/
 
 .PHONY: lock
 lock: .venv-dev ## write the lock files of the Python requirements anew, with the newest versions
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-test requirements-dev; do \
 	  echo "== lock $$name.txt"; \
 	  $(DEV)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	    --custom-compile-command 'make lock' --output-file $$name.txt $$name.in; done
+	    --custom-compile-command 'make lock' $$([[ $$name != requirements-test ]] || echo '-c requirements.txt') --output-file $$name.txt $$name.in; done
 
 # Everything that is built asks first whether the tools are there.
 .PHONY: tools
@@ -171,8 +189,10 @@ core: tools
 	@cargo build --quiet $(CARGO_FLAGS)
 
 # Phony although they name folders: scripts/venv.sh decides, by the Python and the lock file.
-.PHONY: .venv .venv-dev
+.PHONY: .venv .venv-test .venv-dev
 .venv: tools
 	@scripts/venv.sh .venv '$(PYTHON)' requirements.txt
+.venv-test: tools
+	@scripts/venv.sh .venv-test '$(PYTHON)' $(TEST_LOCKS)
 .venv-dev: tools
 	@scripts/venv.sh .venv-dev '$(PYTHON)' requirements-dev.txt

@@ -18,7 +18,7 @@ while IFS='|' read -r minor python why; do
     continue
   fi
   venv=$root/.venv-$minor
-  scripts/venv.sh "$venv" "$python" requirements.txt </dev/null
+  scripts/venv.sh "$venv" "$python" requirements.txt requirements-test.txt </dev/null
   echo "== test go with CPython $minor ($python)"
   GOPHERSNAKE_PYTHON=$venv "$@" </dev/null
   if [[ $(bin/outliers -python "$venv" -json "$series" </dev/null) != "$want" ]]; then

@@ -26,8 +26,12 @@ type (
 	Set   []any
 )
 
-// ToPython is implemented by types that say what they are in Python: the value that it returns is converted in their place.
+// ToPython is implemented by types that say what they are in Python.
+//
+// It runs while the call has its turn, so that it must not wait for Python itself: with [Config].MaxConcurrent at 1, that turn would
+// never come.
 type ToPython interface {
+	// ToPython returns the value that is converted in place of this one.
 	ToPython() (any, error)
 }
 

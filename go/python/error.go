@@ -45,9 +45,10 @@ type Error struct {
 
 // Frame is a place in a traceback.
 type Frame struct {
-	File     string
-	Function string
-	Line     int // from 1; 0 if Python does not know it
+	// File is the file, as Python knows it; Function the qualified name of the function.
+	File, Function string
+	// Line counts from 1; it is 0 if Python does not know it.
+	Line int
 }
 
 // Error returns the class and the message, and the place where the exception was raised.

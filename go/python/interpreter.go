@@ -160,10 +160,11 @@ type Stats struct {
 	Running, Waiting int
 	// Objects counts references to Python objects that Go owns, functions included.
 	Objects int
-	// Retained counts lent arrays that Python still reaches although their call has returned; RetainedBytes is their size, RetainedTotal how many there
-	// have been since the start.
-	Retained      int
+	// Retained counts lent arrays that Python still reaches although their call has returned.
+	Retained int
+	// RetainedBytes is the size of their elements.
 	RetainedBytes int
+	// RetainedTotal counts how many there have been since the start.
 	RetainedTotal int
 	// Threads counts OS threads that have a Python thread state.
 	Threads int

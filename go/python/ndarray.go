@@ -15,7 +15,9 @@ import (
 
 // Array is an array of any rank as a target of [As]: a copy in row-major order. As an argument it is lent without copying.
 type Array[T Number] struct {
-	Data  []T
+	// Data holds the elements, the last index changing fastest.
+	Data []T
+	// Shape holds the length of each dimension.
 	Shape []int
 }
 
@@ -89,9 +91,11 @@ func copyFlat[T Number](s *results, v *C.snake_value, shape []int) ([]T, error) 
 	return copyArray[T](s, &row, nil)
 }
 
-// Masked is a masked array, or a column with missing values, as a target of [As]: Mask is true where Data has no value.
+// Masked is a masked array, or a column with missing values, as a target of [As].
 type Masked[T Number] struct {
+	// Data holds the values; where Mask is true, there is none.
 	Data []T
+	// Mask is as long as Data.
 	Mask []bool
 }
 

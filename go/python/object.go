@@ -41,6 +41,9 @@ func (o *Object) Close() error {
 	return nil
 }
 
+// Interpreter returns the interpreter that the object lives in.
+func (o *Object) Interpreter() *Interpreter { return o.in }
+
 // IsNone tells whether the object is None.
 func (o *Object) IsNone() bool { return o.handle == nil }
 
