@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	name := os.Getenv(scenarioVariable)
 	if name == "" {
 		if os.Getenv("GOPHERSNAKE_PYTHON") == "" {
-			_ = os.Setenv("GOPHERSNAKE_PYTHON", absolute("../../.venv"))
+			_ = os.Setenv("GOPHERSNAKE_PYTHON", absolute("../../.venv-test"))
 		}
 		status := m.Run()
 		_ = os.RemoveAll(program.folder)
