@@ -121,7 +121,7 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	c.leases = unsafe.SliceData(f.leases)
 	c.leases_len = C.size_t(len(f.leases))
 	c.want = C.uint32_t(want)
-	c.lends, c.lends_len = nil, 0
+	c.lends_len = 0
 	if len(f.more) > 0 {
 		// C memory may hold these pointers, because what they point to is pinned, the list itself included.
 		f.pins.Pin(&f.more[0])
@@ -133,6 +133,10 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	}
 	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))),
 		(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
+	if len(f.more) > 0 {
+		// Now, while the list is alive: when Go overwrites a pointer in C memory, its garbage collector looks at what stood there.
+		c.lends = nil
+	}
 	return f.finish(failure, forbidRetaining)
 }
 
