@@ -104,7 +104,7 @@ typedef uint32_t snake_error_code;
 // | `OTHER` | position | bytes | not allowed | what has no description: a text that says what it is |
 // | `SET` | | children | set | set, frozenset |
 // | `ND_ARRAY` | as `ARRAY` | dimensions | array over the next lent memory; its shape and its strides in bytes follow as `INT` | C-contiguous array; its shape follows |
-// | `RECORD` | | pairs of `TEXT` and value | not allowed | fields of an object by name |
+// | `RECORD` | out: 1 if it is a named tuple | pairs of `TEXT` and value | not allowed | fields of an object by name |
 // | `DATETIME` | microseconds since 0001-01-01T00:00 on the clock | 1 if an offset follows | the `len` is the offset in seconds, and none follows | its offset from UTC in microseconds follows as `INT`, and its zone's name as `TEXT` |
 // | `DATE` | days since 0001-01-01 | | date | date |
 // | `TIME` | microseconds since midnight | 1 if an offset follows, as in `DATETIME` | not allowed | time |
@@ -287,6 +287,8 @@ typedef struct snake_error {
   uint32_t frames_len;
   // How many texts `notes` has.
   uint32_t notes_len;
+  // The argument of the call that could not be made, from 1, keyword arguments after the others; 0 if it is about something else.
+  uint32_t argument;
   // The class of the exception: `ValueError`, `module.Class`; empty when it is not an exception.
   struct snake_text type_name;
   // What went wrong.

@@ -7,7 +7,7 @@
 use std::ptr::{null, null_mut};
 
 use pyo3::prelude::*;
-use pyo3::types::{PySlice, PyString, PyType};
+use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::boundary::Text;
 use crate::interpreter;
@@ -64,6 +64,8 @@ pub struct Error {
     pub frames_len: u32,
     /// How many texts `notes` has.
     pub notes_len: u32,
+    /// The argument of the call that could not be made, from 1, keyword arguments after the others; 0 if it is about something else.
+    pub argument: u32,
     /// The class of the exception: `ValueError`, `module.Class`; empty when it is not an exception.
     pub type_name: Text,
     /// What went wrong.
@@ -104,6 +106,7 @@ pub(crate) struct Report {
     frames: Vec<(String, String, u32)>,
     notes: Vec<String>,
     cause: Option<Box<Report>>,
+    argument: u32,
 }
 
 /// What stands behind an `Error`: the view that the host sees and what it points to.
@@ -156,8 +159,7 @@ impl Report {
             let message = exception
                 .value(py)
                 .str()
-                .and_then(|message| message.get_item(PySlice::new(py, 0, MAX_FALLBACK, 1)))
-                .and_then(|message| Ok(message.cast_into::<PyString>()?.to_string_lossy().into_owned()));
+                .map(|message| message.to_string_lossy().chars().take(MAX_FALLBACK).collect::<String>());
             let message = match message {
                 Ok(message) => message,
                 Err(_) => format!("<no message: {} while describing it>", type_name(&failure.get_type(py))),
@@ -166,11 +168,7 @@ impl Report {
                 code: ErrorCode::Python as u32,
                 type_name: type_name(&class),
                 message,
-                bases: class
-                    .mro()
-                    .iter()
-                    .filter_map(|base| Some(full_name(base.cast::<PyType>().ok()?)))
-                    .collect(),
+                bases: bases(&class),
                 ..Report::default()
             }
         })
@@ -180,6 +178,7 @@ impl Report {
     fn from_description(described: &Bound<'_, PyAny>) -> PyResult<Self> {
         let cause = described.get_item(6)?;
         Ok(Report {
+            argument: 0,
             code: ErrorCode::Python as u32,
             type_name: described.get_item(0)?.extract()?,
             message: described.get_item(1)?.extract()?,
@@ -207,6 +206,11 @@ impl Report {
         })
     }
 
+    /// Says which argument of a call the failure is about.
+    pub(crate) fn of_argument(&mut self, number: usize) {
+        self.argument = u32::try_from(number).unwrap_or(0);
+    }
+
     /// Makes the error that the host owns.
     pub(crate) fn into_raw(self: Box<Self>) -> *mut Error {
         let mut report = self;
@@ -228,6 +232,7 @@ impl Report {
             bases_len: count(&bases),
             frames_len: count(&frames),
             notes_len: count(&notes),
+            argument: report.argument,
             type_name: text(&report.type_name),
             message: text(&report.message),
             traceback: text(&report.traceback),
@@ -248,12 +253,26 @@ impl Report {
 }
 
 /// How many characters of a message are kept when the helper is not there to bound it.
-const MAX_FALLBACK: isize = 4096;
+const MAX_FALLBACK: usize = 4096;
 
 /// The name of a class as tracebacks print it.
 pub(crate) fn type_name(class: &Bound<'_, PyType>) -> String {
     let name = full_name(class);
     name.strip_prefix("builtins.").map(str::to_owned).unwrap_or(name)
+}
+
+/// The names of a class and its base classes, or of the class alone if it does not tell them.
+fn bases(class: &Bound<'_, PyType>) -> Vec<String> {
+    let order = class
+        .getattr("__mro__")
+        .and_then(|order| Ok(order.cast_into::<PyTuple>()?));
+    match order {
+        Ok(order) => order
+            .iter()
+            .filter_map(|base| Some(full_name(base.cast::<PyType>().ok()?)))
+            .collect(),
+        Err(_) => vec![full_name(class)],
+    }
 }
 
 /// The name of a class with its module.

@@ -287,15 +287,12 @@ fn run<'py>(
     Ok(())
 }
 
-/// Says in an exception which argument could not be made.
+/// Says which argument could not be made.
 #[cold]
 fn in_argument(py: Python<'_>, failure: Failure, number: usize) -> Failure {
-    if let Failure::Python(exception) = &failure {
-        let note = format!("while argument {number} was made of the host's values");
-        // Without the note, the exception still says what is wrong.
-        drop(counted(|_| exception.value(py).call_method1("add_note", (note,))));
-    }
-    failure
+    let mut report = counted(|_| failure.report(py));
+    report.of_argument(number);
+    Failure::Report(report)
 }
 
 /// Builds the name of a keyword argument, which must be none of the others.

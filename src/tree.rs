@@ -428,8 +428,11 @@ impl<'py> Builder<'_, 'py> {
                 .getattr("_fields")
                 .and_then(|names| names.cast_into::<PyTuple>().map_err(PyErr::from))
         {
+            let head = self.tree.values.len();
             let pairs = names.iter().zip(tuple.iter()).map(Ok);
-            return self.pairs(Kind::Record, pairs, node, depth);
+            self.pairs(Kind::Record, pairs, node, depth)?;
+            self.tree.values[head].bits = 1;
+            return Ok(());
         }
         if by_position || self.plan.expects(node, Kind::Record) {
             let nodes: Vec<Node> = self.plan.fields(node).map(|field| field.1).collect();

@@ -50,7 +50,7 @@ const SCRATCH_ALIGNMENT: usize = 16;
 /// | `OTHER` | position | bytes | not allowed | what has no description: a text that says what it is |
 /// | `SET` | | children | set | set, frozenset |
 /// | `ND_ARRAY` | as `ARRAY` | dimensions | array over the next lent memory; its shape and its strides in bytes follow as `INT` | C-contiguous array; its shape follows |
-/// | `RECORD` | | pairs of `TEXT` and value | not allowed | fields of an object by name |
+/// | `RECORD` | out: 1 if it is a named tuple | pairs of `TEXT` and value | not allowed | fields of an object by name |
 /// | `DATETIME` | microseconds since 0001-01-01T00:00 on the clock | 1 if an offset follows | the `len` is the offset in seconds, and none follows | its offset from UTC in microseconds follows as `INT`, and its zone's name as `TEXT` |
 /// | `DATE` | days since 0001-01-01 | | date | date |
 /// | `TIME` | microseconds since midnight | 1 if an offset follows, as in `DATETIME` | not allowed | time |
@@ -266,8 +266,7 @@ impl ValueResult {
         // SAFETY: the plan is the host's, which promises that it is NULL or one that stays as it is during the call.
         let plan = unsafe { self.plan.as_ref() };
         if plan.is_some_and(Plan::expects_object) {
-            self.set_object(object);
-            return Ok(());
+            return self.describe_in_tree(&object, plan);
         }
         if let Some(array) = array::from_object(&object) {
             if let Some(dtype) = array.plain()
@@ -292,7 +291,11 @@ impl ValueResult {
         } else if let Ok(bytes) = object.cast::<PyBytes>() {
             return self.set_bytes(bytes);
         }
-        let tree = counted(|_| Tree::build(&object, plan))?;
+        self.describe_in_tree(&object, plan)
+    }
+
+    fn describe_in_tree(&mut self, object: &Bound<'_, PyAny>, plan: Option<&Plan>) -> Result<(), Failure> {
+        let tree = counted(|_| Tree::build(object, plan))?;
         self.set(Kind::None, 0, 0);
         // SAFETY: a tree has at least one value.
         self.value = unsafe { *(*tree).values };

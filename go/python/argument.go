@@ -389,7 +389,11 @@ func (f *frame) addInstance(i Instance, depth int) error {
 		return err
 	}
 	head := len(f.values)
-	if err := f.addValue(i.fields, depth+1); err != nil {
+	fields := i.fields
+	if keywords, ok := fields.(KW); ok {
+		fields = map[string]any(keywords)
+	}
+	if err := f.addValue(fields, depth+1); err != nil {
 		return err
 	}
 	if f.values[head].kind != C.SNAKE_KIND_DICT {

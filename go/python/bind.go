@@ -162,7 +162,7 @@ func checkKind(t reflect.Type) error {
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
 		return fmt.Errorf("a Go %v has no form in Python", t)
-	case reflect.Pointer, reflect.Slice, reflect.Array:
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		return checkKind(t.Elem())
 	}
 	return nil
@@ -267,25 +267,23 @@ func (s *signature) read(r *results, targets []reflect.Value) error {
 	return nil
 }
 
-// add describes the arguments.
+// add describes the arguments. The last of variadic ones may be [KW].
 func (s *signature) add(f *frame, in []reflect.Value) (args, kwargs int, err error) {
+	arguments := make([]any, 0, s.parameters)
 	for i, value := range in[:s.parameters] {
 		if s.variadic && i == s.parameters-1 {
 			for j := range value.Len() {
-				if err := f.addValue(value.Index(j).Interface(), 0); err != nil {
-					return 0, 0, fmt.Errorf("argument %d: %w", i+j+1, err)
-				}
-				args++
+				arguments = append(arguments, value.Index(j).Interface())
 			}
 			continue
 		}
-		if err := f.addValue(value.Interface(), 0); err != nil {
-			return 0, 0, fmt.Errorf("argument %d: %w", i+1, err)
-		}
-		args++
+		arguments = append(arguments, value.Interface())
+	}
+	if args, kwargs, err = f.addArguments(arguments); err != nil {
+		return 0, 0, err
 	}
 	if s.keywords == nil {
-		return args, 0, nil
+		return args, kwargs, nil
 	}
 	last := in[len(in)-1]
 	for _, field := range s.keywords.fields {

@@ -77,11 +77,11 @@ func (s *results) decode(target any) (err error) {
 		*t, err = s.readObject()
 	case *Tuple:
 		var items []any
-		items, err = s.items(C.SNAKE_KIND_TUPLE, Tuple(nil))
+		items, err = s.anyItems(C.SNAKE_KIND_TUPLE, Tuple(nil))
 		*t = items
 	case *Set:
 		var items []any
-		items, err = s.items(C.SNAKE_KIND_SET, Set(nil))
+		items, err = s.anyItems(C.SNAKE_KIND_SET, Set(nil))
 		*t = items
 	case decoder:
 		return t.decode(s)
@@ -118,7 +118,7 @@ func (s *results) reflected(target reflect.Value) error {
 		return nil
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
-			return fmt.Errorf("want %v: an interface with methods is no target", t)
+			return fmt.Errorf("%v, an interface with methods, is no target of a conversion", t)
 		}
 		value, err := s.natural()
 		switch {
@@ -245,8 +245,8 @@ func (s *results) readObject() (*Object, error) {
 	return nil, s.mismatch((*Object)(nil), v)
 }
 
-// items takes a container of one kind as it is.
-func (s *results) items(kind C.uint32_t, want any) ([]any, error) {
+// anyItems takes a container of one kind as it is.
+func (s *results) anyItems(kind C.uint32_t, want any) ([]any, error) {
 	v := s.peek()
 	if v.kind != kind {
 		return nil, s.mismatch(want, v)
@@ -286,12 +286,12 @@ func (s *results) natural() (any, error) {
 	case C.SNAKE_KIND_BYTES:
 		return s.readBytes()
 	case C.SNAKE_KIND_LIST:
-		return s.items(C.SNAKE_KIND_LIST, []any(nil))
+		return s.anyItems(C.SNAKE_KIND_LIST, []any(nil))
 	case C.SNAKE_KIND_TUPLE:
-		items, err := s.items(C.SNAKE_KIND_TUPLE, nil)
+		items, err := s.anyItems(C.SNAKE_KIND_TUPLE, nil)
 		return Tuple(items), err
 	case C.SNAKE_KIND_SET:
-		items, err := s.items(C.SNAKE_KIND_SET, nil)
+		items, err := s.anyItems(C.SNAKE_KIND_SET, nil)
 		return Set(items), err
 	case C.SNAKE_KIND_DICT, C.SNAKE_KIND_RECORD, C.SNAKE_KIND_COLUMNS:
 		return s.naturalMap()
@@ -419,12 +419,12 @@ func decodeNew[T any](s *results) (T, error) {
 // readSlice reads a slice of any type.
 func (s *results) readSlice(target reflect.Value) error {
 	v, t := s.peek(), target.Type()
-	switch v.kind {
-	case C.SNAKE_KIND_LIST, C.SNAKE_KIND_TUPLE, C.SNAKE_KIND_SET:
-		s.take()
-		out := reflect.MakeSlice(t, int(v.len), int(v.len)) //nolint:gosec // a length in memory
+	if count, named, ok := s.items(v); ok {
+		out := reflect.MakeSlice(t, count, count)
 		target.Set(out)
-		return s.readItems(out)
+		return s.readItems(out, named)
+	}
+	switch v.kind {
 	case C.SNAKE_KIND_ARRAY, C.SNAKE_KIND_ND_ARRAY:
 		return s.readElements(target)
 	case C.SNAKE_KIND_MASKED:
@@ -440,8 +440,11 @@ func (s *results) readSlice(target reflect.Value) error {
 	return s.mismatch(t, v)
 }
 
-func (s *results) readItems(out reflect.Value) error {
+func (s *results) readItems(out reflect.Value, named bool) error {
 	for i := range out.Len() {
+		if named {
+			s.skip()
+		}
 		if err := s.decode(out.Index(i).Addr().Interface()); err != nil {
 			return atIndex(i, err)
 		}
@@ -550,7 +553,7 @@ func (s *results) readFields(target reflect.Value, r *record, head *C.snake_valu
 				}
 				return atField(r.fields[index].name, err)
 			}
-		case head.kind == C.SNAKE_KIND_DICT && !s.allowUnknown:
+		case head.kind != C.SNAKE_KIND_RECORD && !s.allowUnknown:
 			return fmt.Errorf("%v has no field for the key %s: add one or pass python.AllowUnknown", target.Type(), s.keyString(key))
 		default:
 			s.skip()
@@ -580,6 +583,9 @@ func (s *results) readRows(target reflect.Value) error {
 		case fieldType == nil && !s.allowUnknown:
 			return fmt.Errorf("%v has no field for the column %q: add one or pass python.AllowUnknown", t.Elem(), name)
 		case fieldType == nil:
+			if length := s.length(); rows < 0 && length >= 0 {
+				rows, out = length, reflect.MakeSlice(t, length, length)
+			}
 			s.skip()
 			continue
 		}
@@ -615,6 +621,22 @@ func (s *results) readRows(target reflect.Value) error {
 	}
 	target.Set(out)
 	return nil
+}
+
+// length returns how many items the next value has; -1 if it is no column.
+func (s *results) length() int {
+	v := s.peek()
+	switch v.kind {
+	case C.SNAKE_KIND_ARRAY, C.SNAKE_KIND_LIST:
+		return int(v.len) //nolint:gosec // a length in memory
+	case C.SNAKE_KIND_ND_ARRAY:
+		if v.len > 0 {
+			return int(s.values[s.next+1].bits) //nolint:gosec // a length in memory
+		}
+	case C.SNAKE_KIND_MASKED:
+		return int(s.values[s.next+1].len) //nolint:gosec // a length in memory
+	}
+	return -1
 }
 
 func missing(t reflect.Type, name string) error {

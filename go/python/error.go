@@ -128,6 +128,14 @@ func takeError(e *C.snake_error) error {
 		return nil
 	}
 	defer C.snake_error_free(e)
+	err := copyError(e)
+	if e.argument > 0 {
+		err = fmt.Errorf("argument %d: %w", e.argument, err)
+	}
+	return err
+}
+
+func copyError(e *C.snake_error) error {
 	if e.code == C.SNAKE_ERROR_CODE_PYTHON {
 		return copyException(e)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -21,6 +22,9 @@ type Function struct {
 // Func resolves "module:qualified.name" to a callable, importing the module if need be.
 // An exception of the import, a missing attribute and a value that cannot be called are an [*Error].
 func (in *Interpreter) Func(name string) (*Function, error) {
+	if !utf8.ValidString(name) {
+		return nil, fmt.Errorf("python: %q: want \"module:function\" in valid UTF-8", name)
+	}
 	frame, slot, err := in.enter(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)

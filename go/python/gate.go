@@ -9,8 +9,9 @@ import (
 	"sync/atomic"
 )
 
-// gate lets a bounded number of calls into Python at a time. Each has a slot; the others wait as goroutines, in the
-// order in which they came, and not inside cgo, where each would take an OS thread.
+// gate lets a bounded number of calls into Python at a time. Each has a slot; the others wait as goroutines, and not inside
+// cgo, where each would take an OS thread. Those that wait are served in the order in which they came; a newcomer may find a
+// slot that has just come back before it is offered to them.
 type gate struct {
 	slots   int
 	free    []atomic.Uint64 // a bit for each free slot

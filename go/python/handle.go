@@ -1,6 +1,7 @@
 package python
 
 import (
+	"sync"
 	"sync/atomic"
 	"unsafe"
 )
@@ -24,13 +25,45 @@ func (h *handle) close(g *gate) bool {
 	if h.closed.Swap(true) {
 		return false
 	}
-	g.retire(func() { h.free(h.pointer) })
+	g.retire(func() { freed.add(h) })
 	return true
 }
 
 // drop ends a handle that nobody can use any more: the garbage collector has found its owner unreachable.
 func (h *handle) drop() {
 	if !h.closed.Swap(true) {
+		freed.add(h)
+	}
+}
+
+// freed holds the handles that are to be given back to the core, until the next call does that in its slot. Any number of
+// goroutines may close something at once, each of which would take an OS thread for itself in cgo.
+var freed freeList
+
+type freeList struct {
+	any     atomic.Bool
+	mu      sync.Mutex
+	handles []*handle
+}
+
+func (l *freeList) add(h *handle) {
+	l.mu.Lock()
+	l.handles = append(l.handles, h)
+	l.mu.Unlock()
+	l.any.Store(true)
+}
+
+// giveBack gives back what was added.
+func (l *freeList) giveBack() {
+	if !l.any.Load() {
+		return
+	}
+	l.any.Store(false)
+	l.mu.Lock()
+	handles := l.handles
+	l.handles = nil
+	l.mu.Unlock()
+	for _, h := range handles {
 		h.free(h.pointer)
 	}
 }

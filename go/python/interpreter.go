@@ -137,6 +137,7 @@ func (in *Interpreter) enter(ctx context.Context) (*frame, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	freed.giveBack()
 	// Nobody else reads or writes this element while the slot is taken.
 	f := in.frames[slot]
 	if f == nil {
@@ -172,6 +173,7 @@ type Stats struct {
 
 // Stats returns the counters. It never waits for Python.
 func (in *Interpreter) Stats() Stats {
+	freed.giveBack()
 	var counts C.snake_stats
 	if err := takeError(C.snake_interpreter_stats(&counts)); err != nil {
 		panic(err) // the pointer is valid, so that nothing can fail

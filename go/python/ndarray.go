@@ -10,6 +10,7 @@ import (
 	"image"
 	"iter"
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -184,6 +185,9 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	size, last := int64(dtypeOf[T]().size()), 0 //nolint:gosec // a size of at most 16
 	for axis := range int(array.ndim) {
 		length, stride := int(array.shape[axis]), int64(array.strides[axis])
+		if length <= 1 {
+			stride = 0 // there are no neighbours
+		}
 		if stride < 0 || stride%size != 0 {
 			view.Release()
 			return nil, fmt.Errorf("python: an array with strides of %d bytes cannot be borrowed: copy it with As", stride)
@@ -198,6 +202,10 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	}
 	if last >= 0 {
 		view.Data = unsafe.Slice((*T)(array.data), last+1)
+	}
+	if array.dtype == C.SNAKE_DTYPE_BOOL && slices.ContainsFunc(as[byte](view.Data), func(b byte) bool { return b > 1 }) {
+		view.Release()
+		return nil, errors.New("python: an array of bool with bytes that are neither 0 nor 1 cannot be borrowed: copy it with As")
 	}
 	return view, nil
 }

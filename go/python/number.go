@@ -125,17 +125,19 @@ func (s *results) integerString(v *C.snake_value) string {
 // change their size where every value stays what it is; any other change of dtype is an error.
 func readNumbers[T Number](s *results) ([]T, error) {
 	v := s.peek()
-	switch v.kind {
-	case C.SNAKE_KIND_ARRAY:
+	if v.kind == C.SNAKE_KIND_ARRAY {
 		s.take()
 		return copyArray[T](s, v, nil)
-	case C.SNAKE_KIND_LIST, C.SNAKE_KIND_TUPLE, C.SNAKE_KIND_SET:
-	default:
+	}
+	count, named, ok := s.items(v)
+	if !ok {
 		return nil, s.mismatch([]T(nil), v)
 	}
-	s.take()
-	out := make([]T, v.len)
+	out := make([]T, count)
 	for i := range out {
+		if named {
+			s.skip()
+		}
 		if err := readNumber(s, &out[i]); err != nil {
 			return nil, atIndex(i, err)
 		}

@@ -85,7 +85,7 @@ func TestOutputOfThreadThatIsLeft(t *testing.T) {
 	for end, want := range map[string]string{"return": "late line\nlate", "Exit": "late line\nlate", "Shutdown": "late line\nlate"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
-			if stdout := passScenario(t, "output", "FUNCTION=left", "END="+end, "LATER=1s"); stdout != want {
+			if stdout := passScenario(t, "output", "FUNCTION=left", "END="+end, "LATER=2s"); stdout != want {
 				t.Errorf("got %q, want %q", stdout, want)
 			}
 		})

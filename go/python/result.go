@@ -98,6 +98,22 @@ func (s *results) data(v *C.snake_value) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(s.bytes, v.bits)), v.len)
 }
 
+// items tells whether a value is a container of items, each of which follows its name if `named`, and passes over its head.
+// Of the records, only the named tuples have items.
+func (s *results) items(v *C.snake_value) (count int, named, ok bool) {
+	switch v.kind {
+	case C.SNAKE_KIND_LIST, C.SNAKE_KIND_TUPLE, C.SNAKE_KIND_SET:
+	case C.SNAKE_KIND_RECORD:
+		if named = v.bits != 0; !named {
+			return 0, false, false
+		}
+	default:
+		return 0, false, false
+	}
+	s.take()
+	return int(v.len), named, true //nolint:gosec // a length in memory
+}
+
 func (s *results) text(v *C.snake_value) string { return string(s.data(v)) }
 
 // address turns the address in a value into a pointer into C memory.
@@ -163,7 +179,14 @@ func (s *results) kind(v *C.snake_value) string {
 	case C.SNAKE_KIND_ARRAY:
 		return "array of " + dtype(v.dtype).String()
 	case C.SNAKE_KIND_ND_ARRAY:
-		return fmt.Sprintf("array of %v with %d dimensions", dtype(v.dtype), v.len)
+		if v.len == 0 {
+			return dtype(v.dtype).String()
+		}
+		var lengths []string
+		for _, length := range unsafe.Slice(v, v.len+1)[1:] {
+			lengths = append(lengths, fmt.Sprint(uint64(length.bits)))
+		}
+		return fmt.Sprintf("array of %v and shape (%s)", dtype(v.dtype), strings.Join(lengths, ", "))
 	case C.SNAKE_KIND_OTHER:
 		return s.text(v)
 	case C.SNAKE_KIND_TIME:

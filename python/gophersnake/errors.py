@@ -7,6 +7,7 @@ strings, a chain of causes that never ends), the description comes out.
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from typing import TypeAlias
 
 MAX_MESSAGE = 16 * 1024
@@ -37,15 +38,21 @@ def _describe(exception: BaseException, depth: int) -> Description:
         _class_name(cls).removeprefix("builtins."),
         _message(exception),
         _traceback(exception) if depth == 0 else "",
-        [_class_name(base) for base in cls.__mro__],
+        [_class_name(base) for base in _MRO(cls)],
         _frames(exception),
         _notes(exception),
         None if cause is None or depth >= MAX_CAUSES else _describe(cause, depth + 1),
     )
 
 
+# As ``type`` itself answers, whatever a metaclass makes of these names.
+_MRO = type.__dict__["__mro__"].__get__
+_MODULE = type.__dict__["__module__"].__get__
+_QUALNAME = type.__dict__["__qualname__"].__get__
+
+
 def _class_name(cls: type) -> str:
-    return _clean(f"{cls.__module__}.{cls.__qualname__}", MAX_NAME)
+    return _clean(f"{_MODULE(cls)}.{_QUALNAME(cls)}", MAX_NAME)
 
 
 def _message(exception: BaseException) -> str:
@@ -57,21 +64,21 @@ def _message(exception: BaseException) -> str:
 
 def _traceback(exception: BaseException) -> str:
     try:
-        lines = traceback.TracebackException.from_exception(exception, limit=MAX_FRAMES, max_group_width=15)
+        lines = traceback.TracebackException.from_exception(exception, limit=-MAX_FRAMES, max_group_width=15)
         return _clean("".join(lines.format()), MAX_TRACEBACK)
     except BaseException as failure:
         return f"<no traceback: {_class_name(type(failure))} while formatting it>\n"
 
 
 def _frames(exception: BaseException) -> list[Frame]:
-    frames: list[Frame] = []
+    frames: deque[Frame] = deque(maxlen=MAX_FRAMES)  # the innermost, which say where it was raised
     link = exception.__traceback__
-    while link is not None and len(frames) < MAX_FRAMES:
+    while link is not None:
         code = link.tb_frame.f_code
         name = getattr(code, "co_qualname", code.co_name)
         frames.append((_clean(code.co_filename, MAX_NAME), _clean(name, MAX_NAME), link.tb_lineno or 0))
         link = link.tb_next
-    return frames
+    return list(frames)
 
 
 def _notes(exception: BaseException) -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 
-DELAY = 0.2
+DELAY = 0.5
 """Seconds for which a piece of a line is kept that no call will write."""
 
 

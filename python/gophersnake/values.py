@@ -76,6 +76,8 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
         return "uuid", value.bytes
     if isinstance(value, os.PathLike):
         return "value", os.fspath(value)
+    if isinstance(value, memoryview):
+        return "value", np.asarray(value)
     if isinstance(value, Mapping):
         return "mapping", list(value.items())
     fields = _fields(value)
@@ -145,24 +147,30 @@ def _pandas(pandas: Any, value: Any, wants_items: bool) -> Answer | None:
             return describe(value.to_pydatetime(), wants_items, None)
         # As the point in time: a datetime has no nanoseconds.
         return _scalar(value.tz_convert(None).to_datetime64() if value.tzinfo is not None else value.to_datetime64())
+    if isinstance(value, pandas.MultiIndex):
+        return "items", list(value)
     if isinstance(value, pandas.Series | pandas.Index):
         value = value.array
     if not isinstance(value, pandas.api.extensions.ExtensionArray):
         return None
-    missing = np.asarray(value.isna())
-    dtype = value.dtype
-    if isinstance(dtype, pandas.CategoricalDtype):
-        return "value", np.asarray(value)
-    kind = getattr(dtype, "numpy_dtype", dtype)
-    if not isinstance(kind, np.dtype):
-        return "value", np.asarray(value, dtype=object if missing.any() else None)
-    if kind.kind in "OMmUS" or not missing.any() or isinstance(dtype, np.dtype):
-        return "value", value.to_numpy(dtype=kind) if kind.kind != "O" else list(value)
-    if kind.kind == "f" and not hasattr(value, "_mask"):
-        return "value", np.asarray(value)  # NaN is a value of its own here
-    if not wants_items:
-        return "other", f"{dtype} array with {int(missing.sum())} missing values"
-    return "masked", value.to_numpy(dtype=kind, na_value=kind.type(0)), missing
+    missing, dtype = np.asarray(value.isna()), value.dtype
+    if isinstance(dtype, pandas.CategoricalDtype) and not missing.any():
+        value = np.asarray(value)
+        dtype = value.dtype
+    numbers = getattr(dtype, "numpy_dtype", dtype)
+    if isinstance(numbers, np.dtype) and numbers.kind in "biufcMm":
+        # NaN is a number and NaT a time; what only a mask tells is missing.
+        if not missing.any() or isinstance(dtype, np.dtype) or not hasattr(value, "_mask"):
+            return "value", np.asarray(value)
+        if not wants_items:
+            return "other", f"{dtype} array with {int(missing.sum())} missing values"
+        return "masked", value.to_numpy(dtype=numbers, na_value=numbers.type(0)), missing
+    if dtype == object and not wants_items:
+        return "other", f"array of dtype {dtype} and shape ({len(value)},)"
+    items = np.array(value, dtype=object)
+    if dtype != object:
+        items[missing] = None  # text, categories and times with a zone have no value of their own for it
+    return "items", items.tolist() if items.ndim == 1 else list(items)
 
 
 def _fields(value: Any) -> list[str] | None:

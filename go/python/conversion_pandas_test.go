@@ -1,0 +1,116 @@
+package python
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+// pandasTable checks rows whose expressions are evaluated in testdata/oracle_pandas.py. The environment of the tests has to have pandas, attrs and pydantic.
+func pandasTable(t *testing.T, rows []conversion) {
+	t.Helper()
+	in := interpreter(t)
+	f, err := in.Func("oracle_pandas:value")
+	if err != nil {
+		t.Fatalf("these tests need pandas, attrs and pydantic in the environment that GOPHERSNAKE_PYTHON names (requirements-test.txt): %v", err)
+	}
+	defer f.Close()
+	for _, row := range rows {
+		o, err := f.Call(background, row.source)
+		if err != nil {
+			t.Errorf("%s: %v", row.source, err)
+			continue
+		}
+		got, err := panicked(func() (string, error) { return row.as(in, o) })
+		row.check(t, "As", got, err)
+		_ = o.Close()
+	}
+}
+
+// Objects of other packages as structs, by attribute.
+func TestAttrsAndPydantic(t *testing.T) {
+	type nested struct {
+		X     int     `py:"x"`
+		Y     float64 `py:"y"`
+		Inner *nested `py:"inner"`
+	}
+	pandasTable(t, []conversion{
+		gives("Attrs(1)", pointRecord{1, 0.5}), gives("[Attrs(1), Attrs(2, 3)]", []pointRecord{{1, 0.5}, {2, 3}}), gives("Attrs(1)", map[string]any{"x": 1, "y": 0.5}), gives[any]("Attrs(1)", map[string]any{"x": 1, "y": 0.5}),
+		gives("Model(x=1, inner=Model(x=2))", nested{1, 0.5, &nested{2, 0.5, nil}}), gives("Model(x=1)", pointRecord{1, 0.5}), gives[any]("Model(x=1)", map[string]any{"x": 1, "y": 0.5, "inner": nil}),
+		refuses[named]("Attrs(1)", `result: want python.named, got no value for its field "name": pass python.AllowMissing to leave it as it is`), refuses[[]pointRecord]("[Model(x=1), Attrs('x')]", "result[1].x: want int, got str"),
+	})
+}
+
+func TestPandas(t *testing.T) {
+	day := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type columns struct {
+		I []int       `py:"i"`
+		F []float64   `py:"f"`
+		S []string    `py:"s"`
+		B []bool      `py:"b"`
+		T []time.Time `py:"t"`
+		N []*int      `py:"n"`
+		C []string    `py:"c"`
+	}
+	type row struct {
+		I int       `py:"i"`
+		F float64   `py:"f"`
+		S string    `py:"s"`
+		B bool      `py:"b"`
+		T time.Time `py:"t"`
+		N *int      `py:"n"`
+		C string    `py:"c"`
+	}
+	nan := math.NaN()
+	pandasTable(t, []conversion{
+		// Scalars.
+		gives("pd.Timestamp('2020-01-01')", day(2020)), gives("pd.Timestamp('2020-01-01 00:00:00.000000001')", time.Date(2020, 1, 1, 0, 0, 0, 1, time.UTC)), gives("pd.Timestamp('2020-07-01 12:00', tz='Europe/Berlin')", time.Date(2020, 7, 1, 12, 0, 0, 0, berlin)), gives[any]("pd.Timestamp('2020-01-01')", day(2020)),
+		gives("pd.Timestamp('2020-01-01 00:00:00.000000001', tz='UTC')", time.Date(2020, 1, 1, 0, 0, 0, 1, time.UTC)), gives("pd.Timedelta(1, 'ns')", time.Nanosecond), gives("pd.Timedelta(days=-1, nanoseconds=1)", -24*time.Hour+1), gives[any]("pd.Timedelta(1, 's')", time.Second),
+		gives[*time.Time]("pd.NaT", nil), gives[*int]("pd.NA", nil), gives[any]("pd.NaT", nil), gives[any]("pd.NA", nil), refuses[time.Time]("pd.NaT", "result: want time.Time, got None"), refuses[int]("pd.NA", "result: want int, got None"),
+
+		// Series and Index, through their NumPy values.
+		gives("pd.Series([1, 2])", []int{1, 2}), gives("pd.Series([1, 2], index=['a', 'b'])[::-1]", []int{2, 1}), gives("pd.Series([0.5, None])", []float64{0.5, nan}), gives("pd.Series([True, False])", []bool{true, false}), gives("pd.Series(['a', 'b'])", []string{"a", "b"}), gives("pd.Series(['a', 'b'], dtype=object)", []string{"a", "b"}),
+		gives("pd.Series(['a', None])", []*string{pointer("a"), nil}), refuses[[]string]("pd.Series(['a', None], dtype=object)", "result[1]: want string, got None"), gives("pd.Series(['a', None], dtype='string')", []*string{pointer("a"), nil}), gives("pd.Series(['a'], dtype='string')", []string{"a"}), gives[any]("pd.Series(['a'])", []any{"a"}),
+		gives("pd.Series([1, 2], dtype='int8')", []int8{1, 2}), refuses[[]int]("pd.Series([0.5])", "result: want []int, got array of float64"), gives("pd.Index([1, 2])", []int{1, 2}), gives("pd.RangeIndex(3)", []int{0, 1, 2}), gives("pd.Index(['a'])", []string{"a"}), gives("pd.date_range('2020-01-01', periods=2, freq='YS')", []time.Time{day(2020), day(2021)}),
+		gives("pd.Series(pd.to_datetime(['2020-01-01', None]))", []*time.Time{pointer(day(2020)), nil}), refuses[[]time.Time]("pd.Series(pd.to_datetime(['2020-01-01', None]))", "result[1]: want time.Time, got NaT: ask for []*time.Time"), gives("pd.Series(pd.to_timedelta(['1s', None]))", []*time.Duration{pointer(time.Second), nil}), gives("pd.Series(pd.to_timedelta(['1ns']))", []time.Duration{1}),
+		gives("pd.Series(pd.to_datetime(['2020-07-01 10:00'], utc=True).tz_convert('Europe/Berlin'))", []time.Time{time.Date(2020, 7, 1, 12, 0, 0, 0, berlin)}), gives("pd.Series(pd.to_datetime(['2020-01-01', None], utc=True))", []*time.Time{pointer(day(2020)), nil}), gives("pd.Series([], dtype='float64')", []float64{}), gives("pd.Series([1, 2]).to_numpy()", []int{1, 2}),
+		gives("pd.Series([1, 'x', None], dtype=object)", []any{1, "x", nil}), gives("pd.MultiIndex.from_tuples([(1, 'a')])", []pairRecord{{1, "a"}}),
+
+		// A nullable column tells its nulls.
+		gives("pd.array([1, None], dtype='Int64')", []*int{pointer(1), nil}), gives("pd.Series([1, None], dtype='Int64')", []*int{pointer(1), nil}), gives("pd.Series([1, None], dtype='Int64')", []any{int64(1), nil}), gives("pd.Series([1, None], dtype='Int64')", Masked[int64]{[]int64{1, 0}, []bool{false, true}}), gives("pd.Series([1, 2], dtype='Int64')", []int{1, 2}), gives("pd.Series([1, 2], dtype='UInt8')", []uint8{1, 2}),
+		refuses[[]int]("pd.Series([1, None], dtype='Int64')", "result: want []int, got Int64 array with 1 missing values"), refuses[any]("pd.Series([1, None], dtype='Int64')", "…Int64 array with 1 missing values"), gives("pd.Series([True, None], dtype='boolean')", []*bool{pointer(true), nil}), gives("pd.Series([True], dtype='boolean')", []bool{true}), gives("pd.Series([0.5, None], dtype='Float64')", []*float64{pointer(0.5), nil}),
+		refuses[[]float64]("pd.Series([0.5, None], dtype='Float64')", "…Float64 array with 1 missing values"), gives("pd.Series([0.5], dtype='Float32')", []float32{0.5}), refuses[[]*int8]("pd.Series([1000, None], dtype='Int64')", "result[0]: 1000 does not fit int8 exactly"),
+
+		// Categories.
+		gives("pd.Categorical(['x', 'y', 'x'])", []string{"x", "y", "x"}), gives("pd.Series(['x', None], dtype='category')", []*string{pointer("x"), nil}), gives("pd.Series([1, 2, 1], dtype='category')", []int{1, 2, 1}), gives("pd.CategoricalIndex(['x'])", []string{"x"}), refuses[[]string]("pd.Series(['x', None], dtype='category')", "…result[1]: want string, got "),
+		gives("pd.arrays.SparseArray([0, 0, 1])", []int{0, 0, 1}),
+
+		// Data frames, by name of the column.
+		gives("frame()", columns{[]int{1, 2, 3}, []float64{0.5, nan, 1.5}, []string{"a", "b", "c"}, []bool{true, false, true}, []time.Time{day(2020), day(2021), day(2022)}, []*int{pointer(1), nil, pointer(3)}, []string{"x", "y", "x"}}),
+		gives("frame()", []row{{1, 0.5, "a", true, day(2020), pointer(1), "x"}, {2, nan, "b", false, day(2021), nil, "y"}, {3, 1.5, "c", true, day(2022), pointer(3), "x"}}),
+		gives("frame()[['i']]", map[string][]int{"i": {1, 2, 3}}), gives("frame()[['i', 'n']][:2]", []map[string]any{{"i": int64(1), "n": int64(1)}, {"i": int64(2), "n": nil}}), gives[any]("frame()[['i', 'f']][:1]", map[string]any{"i": []int64{1}, "f": []float64{0.5}}), gives("frame()[:0]", []row{}),
+		refuses[[]row]("frame().drop(columns='n')", `…"n"`), refuses[columns]("frame().drop(columns='n')", `result: want python.columns, got no value for its field "n": pass python.AllowMissing to leave it as it is`), refuses[struct {
+			I []int `py:"i"`
+		}]("frame()", "…AllowUnknown"), refuses[[]struct {
+			I int `py:"i"`
+		}]("frame()", `…no field for the column "f": add one or pass python.AllowUnknown`), gives("frame()[:1]", []struct {
+			I int `py:"i"`
+		}{{1}}, AllowUnknown), refuses[struct {
+			I []string `py:"i"`
+		}]("frame()[['i']]", "result.i: want []string, got array of int64"), refuses[[]struct {
+			N int `py:"n"`
+		}]("frame()[['n']]", "…want []int, got "), refuses[[]int]("frame()", "…want []int, got columns"),
+		refuses[map[string]any]("pd.DataFrame([[1, 2]], columns=['a', 'a'])", "…a"), refuses[map[string]any]("pd.DataFrame([[1, 2]], columns=['1', 1])", "…1"), gives("pd.DataFrame({0: [1]})", map[string][]int{"0": {1}}),
+	})
+	in := interpreter(t)
+	flatObjects(t, in, func() {
+		_, _ = evaluate[columns](in, "oracle_pandas:frame")
+		_, _ = evaluate[[]row](in, "oracle_pandas:frame")
+		_, _ = evaluate[map[string]any](in, "oracle_pandas:frame")
+		_, _ = evaluate[int](in, "oracle_pandas:frame")
+	})
+}

@@ -1,0 +1,196 @@
+package python_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/gophersnake/gophersnake/go/python"
+)
+
+// The whole way from Go to Python and back: start, resolve, call, convert.
+func Example() {
+	in, err := python.Start(python.Config{Path: []string{"testdata"}}) // where your own modules are
+	if err != nil {
+		log.Fatal(err)
+	}
+	percentile, err := in.Func("numpy:percentile")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer percentile.Close()
+
+	data := []float64{15, 20, 35, 40, 50}
+	result, err := percentile.Call(context.Background(), data, []int{50, 100})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer result.Close()
+	values, err := python.As[[]float64](result)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(values)
+	// Output: [35 50]
+}
+
+// start is what the other examples begin with.
+func start() *python.Interpreter {
+	in, err := python.Start(python.Config{Path: []string{"testdata"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return in
+}
+
+// CPython runs once in a process, so another Start with the same configuration returns the same interpreter.
+func ExampleStart() {
+	config := python.Config{Path: []string{"testdata"}}
+	in, err := python.Start(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	again, err := python.Start(config)
+	fmt.Println(again == in, err)
+	// Output: true <nil>
+}
+
+// A name is a module, a colon and a path of attributes.
+func ExampleInterpreter_Func() {
+	in := start()
+	for _, name := range []string{"math:hypot", "numpy:ndarray.sort", "math:no_such"} {
+		f, err := in.Func(name)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(f)
+		f.Close()
+	}
+	// Output:
+	// math:hypot
+	// numpy:ndarray.sort
+	// python: math:no_such: AttributeError: module 'math' has no attribute 'no_such'
+}
+
+// The last argument may hold keyword arguments.
+func ExampleFunction_Call() {
+	isclose, err := start().Func("math:isclose")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer isclose.Close()
+	result, err := isclose.Call(context.Background(), 1.0, 1.05, python.KW{"rel_tol": 0.1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer result.Close()
+	fmt.Println(python.As[bool](result))
+	// Output: true <nil>
+}
+
+// A conversion is exact, or an error that says what was wanted and what came.
+func ExampleAs() {
+	factorial, err := start().Func("math:factorial")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer factorial.Close()
+	result, err := factorial.Call(context.Background(), 6)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer result.Close()
+	fmt.Println(python.As[int](result))
+	fmt.Println(python.As[float32](result))
+	fmt.Println(python.As[int8](result))
+	fmt.Println(python.As[string](result))
+	// Output:
+	// 720 <nil>
+	// 720 <nil>
+	// 0 python: result: 720 does not fit int8
+	//  python: result: want string, got int
+}
+
+// A Python function becomes a Go function.
+func ExampleBind() {
+	find, err := python.Bind[func(context.Context, []float64) ([]int, error)](start(), "numpy:flatnonzero")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(find(context.Background(), []float64{0, 1.5, 0, 2}))
+	// Output: [1 3] <nil>
+}
+
+// A context and an error are optional: what needs neither reads like Go.
+func ExampleBind_plain() {
+	gcd, err := python.Bind[func(...int) int](start(), "math:gcd")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(gcd(12, 18, 27))
+	// Output: 3
+}
+
+// Lend also takes slices of types of your own, and []byte as an array instead of bytes.
+func ExampleLend() {
+	type Celsius float64
+	mean, err := python.Bind[func(python.Lent) (float64, error)](start(), "numpy:mean")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(mean(python.Lend([]Celsius{36.5, 37.5})))
+	fmt.Println(mean(python.Lend([]byte{10, 20})))
+	// Output:
+	// 37 <nil>
+	// 15 <nil>
+}
+
+// Python writes to the slice itself.
+func ExampleLendMut() {
+	sort, err := python.Bind[func(context.Context, python.Lent) error](start(), "numpy:ndarray.sort")
+	if err != nil {
+		log.Fatal(err)
+	}
+	data := []float64{3, 1, 2}
+	if err := sort(context.Background(), python.LendMut(data)); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(data)
+	// Output: [1 2 3]
+}
+
+// An exception is an error value. Its class and its base classes are targets of errors.Is.
+func ExampleError() {
+	remove, err := python.Bind[func(string) error](start(), "os:remove")
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = remove("/no/such/file")
+
+	var exception *python.Error
+	if errors.As(err, &exception) {
+		fmt.Println(exception.Type)
+		fmt.Println(exception.Message)
+	}
+	fmt.Println(errors.Is(err, python.FileNotFoundError), errors.Is(err, python.OSError), errors.Is(err, python.ValueError))
+	// Output:
+	// FileNotFoundError
+	// [Errno 2] No such file or directory: '/no/such/file'
+	// true true false
+}
+
+// Any exception class is a target, by its full name.
+func ExampleClass() {
+	parse, err := python.Bind[func(string) error](start(), "json:loads")
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = parse("{")
+	fmt.Println(errors.Is(err, python.Class("json.decoder.JSONDecodeError")))
+	fmt.Println(errors.Is(err, python.ValueError)) // its base class
+	// Output:
+	// true
+	// true
+}
