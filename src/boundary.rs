@@ -136,7 +136,7 @@ fn bad_pointer(name: &str, is_null: bool, is_aligned: bool, len: usize) -> Box<R
 ///
 /// # Safety
 ///
-/// As for [`slice`].
+/// As for `slice`.
 pub(crate) unsafe fn text<'a>(name: &'static str, ptr: *const u8, len: usize) -> Result<&'a str, Box<Report>> {
     // SAFETY: the caller's promise is that of `slice`.
     let bytes = unsafe { slice(name, ptr, len) }?;

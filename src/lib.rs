@@ -5,20 +5,20 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`boundary`] | what every exported function goes through: panics caught, errors written out |
-//! | [`error`] | errors as data: what failed, described while attached, then independent of Python |
-//! | [`interpreter`] | starting CPython once, isolated, and shutting it down |
-//! | [`thread_state`] | one Python thread state per OS thread; attach and detach |
-//! | [`value`] | flat descriptions of values, in both directions |
-//! | [`argument`] | Python objects from the host's descriptions |
-//! | [`tree`] | descriptions of results that are more than one value |
-//! | [`array`] | lending host memory as arrays, and describing arrays that come back |
-//! | [`lease`] | lent memory that Python kept, and the news that it let go |
-//! | [`object`] | references that the host owns, and their release from any thread |
-//! | [`function`] | resolving a callable, and calling it |
-//! | [`output`] | `sys.stdout` and `sys.stderr` |
+//! | `boundary` | what every exported function goes through: panics caught, errors written out |
+//! | `error` | errors as data: what failed, described while attached, then independent of Python |
+//! | `interpreter` | starting CPython once, isolated, and shutting it down |
+//! | `thread_state` | one Python thread state per OS thread; attach and detach |
+//! | `value` | flat descriptions of values, in both directions |
+//! | `argument` | Python objects from the host's descriptions |
+//! | `tree` | descriptions of results that are more than one value |
+//! | `array` | lending host memory as arrays, and describing arrays that come back |
+//! | `lease` | lent memory that Python kept, and the news that it let go |
+//! | `object` | references that the host owns, and their release from any thread |
+//! | `function` | resolving a callable, and calling it |
+//! | `output` | `sys.stdout` and `sys.stderr` |
 //!
-//! Rules for the whole crate: exported functions do nothing but check arguments and enter [`boundary`]; they never call
+//! Rules for the whole crate: exported functions do nothing but check arguments and enter `boundary`; they never call
 //! one another. The core holds no lock of its own while it attaches. Only `Bound` references and raw pointers are
 //! dropped on the path of a call; a `Py` is dropped only inside `Python::attach`, because PyO3 defers its release
 //! otherwise.

@@ -4,10 +4,10 @@
 #include <dlfcn.h>
 
 // For each function of the header: where the core's is kept, and a forwarder by the header's own name.
-#define FORWARD(result, name, parameters, arguments)  \
-    static result(*core_##name) parameters;           \
-    result snake_##name parameters {                  \
-        return core_##name arguments;                 \
+#define FORWARD(result, name, parameters, arguments)                                                                   \
+    static result(*core_##name) parameters;                                                                            \
+    result snake_##name parameters {                                                                                   \
+        return core_##name arguments;                                                                                  \
     }
 
 FORWARD(void, error_free, (snake_error * error), (error))
@@ -15,7 +15,7 @@ FORWARD(snake_error *, interpreter_start, (const snake_config *config), (config)
 FORWARD(snake_error *, interpreter_shutdown, (uint64_t timeout), (timeout))
 FORWARD(snake_error *, interpreter_stats, (snake_stats * stats), (stats))
 FORWARD(void, lease_notify, (int32_t descriptor), (descriptor))
-FORWARD(snake_error *, lease_returned_copy, (uint64_t * leases, size_t capacity, size_t *out_len),
+FORWARD(snake_error *, lease_returned_copy, (uint64_t *leases, size_t capacity, size_t *out_len),
         (leases, capacity, out_len))
 FORWARD(snake_error *, array_borrow, (const snake_object *object, snake_array *array), (object, array))
 FORWARD(void, array_release, (snake_object * owner), (owner))
@@ -31,8 +31,7 @@ static snake_error *(*core_function_call)(const snake_function *, snake_call *, 
 
 snake_error *function_call(uintptr_t function, uintptr_t call, const uint8_t *bytes, const uint8_t *lend0,
                            const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3) {
-    return core_function_call((const snake_function *)function, (snake_call *)call, bytes, lend0, lend1, lend2,
-                              lend3);
+    return core_function_call((const snake_function *)function, (snake_call *)call, bytes, lend0, lend1, lend2, lend3);
 }
 
 static const struct {

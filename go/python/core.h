@@ -27,8 +27,9 @@ void libpython_close(void *library);
 // library has another ABI version than the header, else *error, which the caller frees.
 bool core_open(const char *path, uint32_t *version, char **error);
 
-// snake_function_call with addresses in place of pointers to structs, and bytes in place of void. This spares cgo's check of
-// each pointer (see ARCHITECTURE.md): the function and the call lie in C memory, and lent memory holds no pointers.
+// snake_function_call with addresses in place of pointers to structs, and bytes in place of void. This spares cgo's
+// check of each pointer (see ARCHITECTURE.md): the function and the call lie in C memory, and lent memory holds no
+// pointers.
 snake_error *function_call(uintptr_t function, uintptr_t call, const uint8_t *bytes, const uint8_t *lend0,
                            const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3);
 

@@ -1,11 +1,10 @@
-# Asked of an executable before anything of it is loaded. It must parse under every Python, so that an old one can say so.
+# Asked of an executable before anything of it is loaded. It must parse under every Python: an old one is to say so.
 import os
 import sys
-
 import sysconfig
 
 get = sysconfig.get_config_var
-version = "%d.%d" % sys.version_info[:2]
+version = ".".join(str(number) for number in sys.version_info[:2])
 folders = [get("LIBDIR"), sys.base_prefix + "/lib", get("LIBPL"), sys.base_prefix + "/lib64"]
 if get("LIBDIR") and get("MULTIARCH"):
     folders.append(os.path.join(get("LIBDIR"), get("MULTIARCH")))

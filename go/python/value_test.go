@@ -361,7 +361,7 @@ func TestArgumentErrors(t *testing.T) {
 	}
 }
 
-type int128 struct{ high, low uint64 }
+type int128 struct{ _, _ uint64 }
 
 // nested returns a list in a list in a list …
 func nested(depth int) any {

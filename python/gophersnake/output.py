@@ -75,10 +75,9 @@ class LineStream(io.TextIOWrapper):
         super().flush()
 
     def _take(self, thread: int) -> str:
-        pieces = self._pieces.pop(thread, None)
-        if pieces is None:
-            pieces = self._others.pop(thread, (0, ()))[1]
-        return "".join(pieces)
+        if thread in self._pieces:
+            return "".join(self._pieces.pop(thread))
+        return "".join(self._others.pop(thread, (0.0, []))[1])
 
     def _write_later(self) -> None:
         timer = threading.Timer(DELAY, self._write_now)
@@ -100,7 +99,7 @@ def install(incomplete: Callable[[], bool]) -> None:
         if not isinstance(stream, io.TextIOWrapper):
             continue  # the descriptor is closed: Python has no stream for it
         encoding, errors = stream.encoding, stream.errors
-        raw = stream.detach().detach()  # type: ignore[attr-defined]
+        raw = stream.detach().detach()
         lines = LineStream(Unbuffered(raw), encoding=encoding, errors=errors, line_buffering=True)
         lines._pieces, lines._others = {}, {}
         setattr(sys, name, lines)

@@ -102,9 +102,13 @@ def _array(array: np.ndarray[Any, Any], wants_items: bool) -> Answer:
     if kind in "Mm":
         unit, count = np.datetime_data(array.dtype)
         if unit != "generic":
-            return "times", np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).view(np.int64).reshape(
-                array.shape
-            ), kind, unit, count
+            return (
+                "times",
+                np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).view(np.int64).reshape(array.shape),
+                kind,
+                unit,
+                count,
+            )
     elif kind in "US":
         return "value", array.tolist()
     elif kind == "O" and wants_items:

@@ -238,7 +238,9 @@ ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Europe/London",
 def _datetime(r):
     pick = r.random()
     if pick < 0.1:
-        return r.choice([datetime.datetime.min, datetime.datetime.max, datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)])
+        return r.choice(
+            [datetime.datetime.min, datetime.datetime.max, datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)]
+        )
     zone = r.choice(
         [
             None,
@@ -250,8 +252,15 @@ def _datetime(r):
     # Years near the edges only with zones that do not push them over it.
     year = r.randrange(2, 9999) if r.random() < 0.5 else r.randrange(1900, 2100)
     return datetime.datetime(
-        year, r.randrange(1, 13), r.randrange(1, 29), r.randrange(24), r.randrange(60), r.randrange(60),
-        r.choice([0, 1, 999999, r.randrange(10**6)]), zone, fold=r.randrange(2),
+        year,
+        r.randrange(1, 13),
+        r.randrange(1, 29),
+        r.randrange(24),
+        r.randrange(60),
+        r.randrange(60),
+        r.choice([0, 1, 999999, r.randrange(10**6)]),
+        zone,
+        fold=r.randrange(2),
     )
 
 
@@ -291,8 +300,20 @@ def _any(r, depth=3):
 
 
 DTYPES = [
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-    "float16", "float32", "float64", "complex64", "complex128",
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
 ]
 
 
@@ -333,50 +354,106 @@ def _plain(dtype):
 MAKERS = {
     "bool": lambda r: r.choice([True, False, np.True_, np.array(False)]),
     **{
-        name: (lambda low, high, name: lambda r: r.choice([int, int, np.dtype(name).type, np.array])(_int(r, low, high)))(*_range(name), name)
+        name: (
+            lambda low, high, name: lambda r: r.choice([int, int, np.dtype(name).type, np.array])(_int(r, low, high))
+        )(*_range(name), name)
         for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
     },
     "float32": lambda r: r.choice([float, np.float32, np.float64])(_float32(r)),
-    "float64": lambda r: r.choice([_float(r), np.float64(_float(r)), np.array(_float(r)), r.randrange(-(2**53), 2**53), np.float16(1.5)]),
+    "float64": lambda r: r.choice(
+        [_float(r), np.float64(_float(r)), np.array(_float(r)), r.randrange(-(2**53), 2**53), np.float16(1.5)]
+    ),
     "complex64": lambda r: r.choice([complex, np.complex64])(complex(_float32(r), _float32(r))),
-    "complex128": lambda r: r.choice([complex(_float(r), _float(r)), np.complex128(_float(r)), _float(r), r.randrange(1000)]),
+    "complex128": lambda r: r.choice(
+        [complex(_float(r), _float(r)), np.complex128(_float(r)), _float(r), r.randrange(1000)]
+    ),
     "bigint": lambda r: r.getrandbits(r.randrange(1, 400)) * r.choice([1, -1]) + r.choice([0, 1, -1]),
-    "str": lambda r: r.choice([_text(r), Text(_text(r)), np.str_("scalar"), _text(r) * 2000]) if r.random() < 0.1 else _text(r),
+    "str": lambda r: (
+        r.choice([_text(r), Text(_text(r)), np.str_("scalar"), _text(r) * 2000]) if r.random() < 0.1 else _text(r)
+    ),
     "bytes": lambda r: r.choice([bytes, bytearray, memoryview])(r.randbytes(r.randrange(20))),
     "datetime": _datetime,
     "date": lambda r: datetime.date.fromordinal(r.randrange(1, datetime.date.max.toordinal() + 1)),
-    "timedelta": lambda r: datetime.timedelta(microseconds=r.choice([r.randrange(-(2**63) // 1000 + 1, 2**63 // 1000), r.randrange(-5, 5), 2**63 // 1000, -(2**63 // 1000)])),
+    "timedelta": lambda r: datetime.timedelta(
+        microseconds=r.choice(
+            [r.randrange(-(2**63) // 1000 + 1, 2**63 // 1000), r.randrange(-5, 5), 2**63 // 1000, -(2**63 // 1000)]
+        )
+    ),
     "time": lambda r: datetime.time(r.randrange(24), r.randrange(60), r.randrange(60), r.randrange(10**6)),
     "datetime64": lambda r: np.datetime64(_int(r, -(2**33), 2**33), r.choice(["s", "ms", "us"])),
     "timedelta64": lambda r: np.timedelta64(_int(r, -(2**33), 2**33), r.choice(["s", "ms", "us"])),
-    "decimal": lambda r: r.choice([decimal.Decimal(r.randrange(10**9)).scaleb(r.randrange(-20, 20)), decimal.Decimal("NaN"), decimal.Decimal("-Infinity"), decimal.Decimal("1.50")]),
+    "decimal": lambda r: r.choice(
+        [
+            decimal.Decimal(r.randrange(10**9)).scaleb(r.randrange(-20, 20)),
+            decimal.Decimal("NaN"),
+            decimal.Decimal("-Infinity"),
+            decimal.Decimal("1.50"),
+        ]
+    ),
     "uuid": lambda r: uuid.UUID(bytes=r.randbytes(16)),
     "path": lambda r: pathlib.PurePosixPath("/".join(["a"] * r.randrange(1, 4))),
     "enum": lambda r: r.choice([Colour.RED, Word.HELLO]),
     "intenum": lambda r: r.choice([Level.HIGH, Bits.ONE | Bits.TWO]),
-    "ints": lambda r: r.choice([list, tuple, set, frozenset, collections.deque, lambda x: np.array(x, np.int64), lambda x: array.array("q", x), lambda x: dict.fromkeys(x).keys()])(
-        [_int(r, -(2**63), 2**63 - 1) for _ in range(r.randrange(5))]
+    "ints": lambda r: r.choice(
+        [
+            list,
+            tuple,
+            set,
+            frozenset,
+            collections.deque,
+            lambda x: np.array(x, np.int64),
+            lambda x: array.array("q", x),
+            lambda x: dict.fromkeys(x).keys(),
+        ]
+    )([_int(r, -(2**63), 2**63 - 1) for _ in range(r.randrange(5))]),
+    "floats": lambda r: r.choice([list, tuple, lambda x: np.array(x, np.float64)])(
+        [_float(r) for _ in range(r.randrange(5))]
     ),
-    "floats": lambda r: r.choice([list, tuple, lambda x: np.array(x, np.float64)])([_float(r) for _ in range(r.randrange(5))]),
     "strs": lambda r: r.choice([list, tuple, lambda x: np.array(x, object)])([_text(r) for _ in range(r.randrange(5))]),
     "items": lambda r: [_any(r, 2) for _ in range(r.randrange(4))],
     "triple": lambda r: r.choice([list, tuple, np.array])([_int(r, -(2**63), 2**63 - 1) for _ in range(3)]),
     "tuple": lambda r: tuple(_any(r, 1) for _ in range(r.randrange(4))),
-    "set": lambda r: r.choice([set, frozenset])(r.choice([_text(r), _int(r, -9, 9), None, _float(r)]) for _ in range(r.randrange(4))),
-    "rows": lambda r: r.choice([lambda x: x, tuple, np.array])([[_float(r) for _ in range(3)] for _ in range(r.randrange(1, 4))]),
-    "optionals": lambda r: [r.choice([None, r.randrange(100)]) for _ in range(r.randrange(4))],
-    "dict_str_int": lambda r: r.choice([dict, collections.OrderedDict, lambda x: Map(**x), types.MappingProxyType, lambda x: collections.defaultdict(int, x)])(
-        {"k" + str(r.randrange(99)): r.randrange(100) for _ in range(r.randrange(4))}
+    "set": lambda r: r.choice([set, frozenset])(
+        r.choice([_text(r), _int(r, -9, 9), None, _float(r)]) for _ in range(r.randrange(4))
     ),
+    "rows": lambda r: r.choice([lambda x: x, tuple, np.array])(
+        [[_float(r) for _ in range(3)] for _ in range(r.randrange(1, 4))]
+    ),
+    "optionals": lambda r: [r.choice([None, r.randrange(100)]) for _ in range(r.randrange(4))],
+    "dict_str_int": lambda r: r.choice(
+        [
+            dict,
+            collections.OrderedDict,
+            lambda x: Map(**x),
+            types.MappingProxyType,
+            lambda x: collections.defaultdict(int, x),
+        ]
+    )({"k" + str(r.randrange(99)): r.randrange(100) for _ in range(r.randrange(4))}),
     "dict_int_str": lambda r: {_int(r, -(2**63), 2**63 - 1): _text(r) for _ in range(r.randrange(4))},
     "dict_str_any": lambda r: {_text(r): _any(r, 2) for _ in range(r.randrange(4))},
-    "dict_any_any": lambda r: {r.choice([None, True, 2, 3.5, "x", _text(r), _datetime(r)]): _any(r, 1) for _ in range(r.randrange(4))},
-    "point": lambda r: r.choice([Point, lambda x, y: {"x": x, "y": y}, lambda x, y: types.SimpleNamespace(x=x, y=y), Slotted, lambda x, y: Plain(x=x, y=y), lambda x, y: Map(x=x, y=y)])(
-        _int(r, -(2**63), 2**63 - 1), _float(r)
+    "dict_any_any": lambda r: {
+        r.choice([None, True, 2, 3.5, "x", _text(r), _datetime(r)]): _any(r, 1) for _ in range(r.randrange(4))
+    },
+    "point": lambda r: r.choice(
+        [
+            Point,
+            lambda x, y: {"x": x, "y": y},
+            lambda x, y: types.SimpleNamespace(x=x, y=y),
+            Slotted,
+            lambda x, y: Plain(x=x, y=y),
+            lambda x, y: Map(x=x, y=y),
+        ]
+    )(_int(r, -(2**63), 2**63 - 1), _float(r)),
+    "pair": lambda r: r.choice([Pair, lambda *x: x, lambda left, right: {"left": left, "right": right}])(
+        r.randrange(9), _text(r)
     ),
-    "pair": lambda r: r.choice([Pair, lambda *x: x, lambda left, right: {"left": left, "right": right}])(r.randrange(9), _text(r)),
     "tree": lambda r: _tree(r, 3),
-    "optional_record": lambda r: {"a": r.choice([None, 3]), **r.choice([{}, {"b": "x"}]), "c": [_float(r)], "d": _any(r, 1)},
+    "optional_record": lambda r: {
+        "a": r.choice([None, 3]),
+        **r.choice([{}, {"b": "x"}]),
+        "c": [_float(r)],
+        "d": _any(r, 1),
+    },
     "optional": lambda r: r.choice([None, r.randrange(1000)]),
     "any": _any,
     "object": lambda r: r.choice([object(), Point(1), sum, [1], None, 5]),
@@ -384,8 +461,13 @@ MAKERS = {
     **{"ndarray_" + name: (lambda name: lambda r: _array(r, name, r.randrange(1, 5)))(name) for name in DTYPES},
     "array_datetime64": lambda r: _array(r, r.choice(["M8[s]", "M8[us]", "M8[2s]"]), 1),
     "array_timedelta64": lambda r: _array(r, r.choice(["m8[s]", "m8[ms]", "m8[5us]"]), 1),
-    "array_str": lambda r: np.array([_text(r).replace("\0", "") for _ in range(r.randrange(4))], r.choice(["U9", ">U9"])),
-    "array_struct": lambda r: np.array([(_int(r, -(2**31), 2**31 - 1), _float(r)) for _ in range(r.randrange(4))], r.choice([[("x", "i8"), ("y", "f8")], [("y", ">f8"), ("x", "i8")][::-1]])),
+    "array_str": lambda r: np.array(
+        [_text(r).replace("\0", "") for _ in range(r.randrange(4))], r.choice(["U9", ">U9"])
+    ),
+    "array_struct": lambda r: np.array(
+        [(_int(r, -(2**31), 2**31 - 1), _float(r)) for _ in range(r.randrange(4))],
+        r.choice([[("x", "i8"), ("y", "f8")], [("y", ">f8"), ("x", "i8")][::-1]]),
+    ),
 }
 
 
@@ -449,11 +531,15 @@ def _attributes(*names):
 
 
 def _epoch(value):
-    return (datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) + value.astype(f"{value.dtype.kind}8[us]").view(np.int64).item() * datetime.timedelta(microseconds=1)
+    return (datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) + value.astype(
+        f"{value.dtype.kind}8[us]"
+    ).view(np.int64).item() * datetime.timedelta(microseconds=1)
 
 
 def _numbers(dtype, scalar):
-    return lambda value: scalar(np.asarray(value, dtype).item()) if not isinstance(value, int | float | complex) else scalar(value)
+    return lambda value: (
+        scalar(np.asarray(value, dtype).item()) if not isinstance(value, int | float | complex) else scalar(value)
+    )
 
 
 # What a value of a row is when it comes back.
@@ -468,7 +554,9 @@ WANTED = {
     "bytes": bytes,
     "datetime": natural,
     "date": lambda value: datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.timezone.utc),
-    "time": lambda value: datetime.timedelta(hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond),
+    "time": lambda value: datetime.timedelta(
+        hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
+    ),
     "datetime64": _epoch,
     "timedelta64": lambda value: datetime.timedelta(microseconds=value.astype("m8[us]").view(np.int64).item()),
     "decimal": str,
@@ -489,11 +577,22 @@ WANTED = {
     "dict_any_any": natural,
     "point": lambda value: (lambda x: {"x": int(x["x"]), "y": float(x["y"])})(_attributes("x", "y")(value)),
     "pair": _attributes("left", "right"),
-    "optional_record": lambda value: {"a": value["a"], **({"b": value["b"]} if "b" in value else {}), "c": np.array(value["c"]), "d": natural(value["d"])},
+    "optional_record": lambda value: {
+        "a": value["a"],
+        **({"b": value["b"]} if "b" in value else {}),
+        "c": np.array(value["c"]),
+        "d": natural(value["d"]),
+    },
     "any": natural,
-    **{kind + name: lambda value: np.array(value, _plain(value.dtype), order="C") for kind in ("array_", "ndarray_") for name in DTYPES},
+    **{
+        kind + name: lambda value: np.array(value, _plain(value.dtype), order="C")
+        for kind in ("array_", "ndarray_")
+        for name in DTYPES
+    },
     "array_datetime64": lambda value: [_epoch(item) for item in value],
-    "array_timedelta64": lambda value: [datetime.timedelta(microseconds=item.astype("m8[us]").view(np.int64).item()) for item in value],
+    "array_timedelta64": lambda value: [
+        datetime.timedelta(microseconds=item.astype("m8[us]").view(np.int64).item()) for item in value
+    ],
     "array_str": lambda value: value.tolist(),
     "array_struct": lambda value: [{"x": int(item["x"]), "y": float(item["y"])} for item in value],
 }
@@ -508,7 +607,9 @@ def verify(name, values):
         if name == "object":
             difference = None if got is original else "another object"
         elif name == "ints":  # a set has no order that is kept
-            difference = differs(np.sort(want), np.sort(got)) if isinstance(original, set | frozenset) else differs(want, got)
+            difference = (
+                differs(np.sort(want), np.sort(got)) if isinstance(original, set | frozenset) else differs(want, got)
+            )
         else:
             difference = differs(want, got)
         if difference:
@@ -605,7 +706,9 @@ def judge(name, accepted, values):
     for original, was, got in zip(MADE.pop("numbers"), accepted, values, strict=True):
         want = _exact(name, original)
         if (want is not None) != bool(was):
-            found.append(f"{type(original).__name__} {original!r:.100}: accepted {bool(was)}, has to be {want is not None}")
+            found.append(
+                f"{type(original).__name__} {original!r:.100}: accepted {bool(was)}, has to be {want is not None}"
+            )
         elif want is not None and (difference := differs(want, got)):
             found.append(f"{type(original).__name__} {original!r:.100}: {difference}")
     return found[:10]
@@ -641,12 +744,21 @@ def arranged(dtype, rank, layout, swapped, unaligned):
         moved[...] = array
         array = moved
     if layout == "F":
-        target = np.empty((array.nbytes + unaligned), np.uint8)[int(unaligned) :].view(array.dtype)[:count].reshape(shape[::-1]).T
+        target = (
+            np.empty((array.nbytes + unaligned), np.uint8)[int(unaligned) :]
+            .view(array.dtype)[:count]
+            .reshape(shape[::-1])
+            .T
+        )
         target[...] = array
         array = target
     elif layout == "strided":
         wide = tuple(3 * length for length in shape)
-        target = np.empty(math.prod(wide) * dtype.itemsize + unaligned, np.uint8)[int(unaligned) :].view(array.dtype).reshape(wide)
+        target = (
+            np.empty(math.prod(wide) * dtype.itemsize + unaligned, np.uint8)[int(unaligned) :]
+            .view(array.dtype)
+            .reshape(wide)
+        )
         target = target[(..., *(slice(None, None, 3) for _ in shape))]
         target[...] = array
         array = target
@@ -663,7 +775,11 @@ def arranged(dtype, rank, layout, swapped, unaligned):
 
 def facts(array):
     """Return whether an array is native and aligned, and whether it has no negative stride."""
-    return [bool(array.dtype.isnative and array.flags.aligned), all(stride >= 0 for stride in array.strides), bool(array.flags.writeable)]
+    return [
+        bool(array.dtype.isnative and array.flags.aligned),
+        all(stride >= 0 for stride in array.strides),
+        bool(array.flags.writeable),
+    ]
 
 
 def resembles(array, copy):
@@ -671,5 +787,8 @@ def resembles(array, copy):
     if isinstance(copy, list):
         copy = np.array(copy, _plain(array.dtype)).reshape(array.shape)
     copy = np.asarray(copy)
-    want, got = repr((_plain(array.dtype).name, array.shape, array.tolist())), repr((copy.dtype.name, copy.shape, copy.tolist()))
+    want, got = (
+        repr((_plain(array.dtype).name, array.shape, array.tolist())),
+        repr((copy.dtype.name, copy.shape, copy.tolist())),
+    )
     return "" if want == got else f"want {want:.300}, got {got:.300}"
