@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyCFunction;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
@@ -206,7 +207,7 @@ struct MainThread {
 
 impl MainThread {
     fn work(&mut self, jobs: &Receiver<Job>) {
-        block_sigpipe();
+        set_sigpipe_blocked(true);
         for job in jobs {
             let (outcome, reply) = match job {
                 Job::Start(wanted, reply) => (self.caught(|this| this.start(&wanted)), reply),
@@ -296,15 +297,18 @@ impl MainThread {
     }
 }
 
-/// Keeps SIGPIPE away from this thread and from those that it starts, so that writing to a pipe that nobody reads fails with
-/// EPIPE. A host that runs no C code of its own, as a Go program, ends its process when the signal comes on such a thread.
-fn block_sigpipe() {
-    // SAFETY: the set is initialised before it is used; only the mask of this thread, which is ours, changes.
+/// Keeps SIGPIPE away from this thread and from those that it starts, or lets it come again; returns how it was.
+///
+/// Without it, writing to a pipe that nobody reads fails with EPIPE. Where it comes on a thread that is not the host's, a Go program ends.
+fn set_sigpipe_blocked(blocked: bool) -> bool {
+    let how = if blocked { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
+    // SAFETY: the sets are initialised before they are used; only the mask of the calling thread changes.
     unsafe {
-        let mut signals = std::mem::zeroed();
+        let (mut signals, mut before) = (std::mem::zeroed(), std::mem::zeroed());
         libc::sigemptyset(&raw mut signals);
         libc::sigaddset(&raw mut signals, libc::SIGPIPE);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut());
+        libc::pthread_sigmask(how, &raw const signals, &raw mut before);
+        libc::sigismember(&raw const before, libc::SIGPIPE) == 1
     }
 }
 
@@ -355,7 +359,10 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     load_helpers(py, &HELPERS)?;
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
-        helper(py, "lifecycle")?.call_method0("install")?;
+        let block = PyCFunction::new_closure(py, Some(c"set_sigpipe_blocked"), None, |arguments, _| {
+            arguments.get_item(0)?.extract().map(set_sigpipe_blocked)
+        })?;
+        helper(py, "lifecycle")?.call_method1("install", (block,))?;
         output::install(py)?;
     }
     PyModule::import(py, "numpy").map_err(|exception| {

@@ -5,19 +5,20 @@ from __future__ import annotations
 import _thread
 import atexit
 import functools
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 
-def install() -> None:
+def install(set_sigpipe_blocked: Callable[[bool], bool]) -> None:
     """Let threads that hosted code starts behave as in any other program.
 
-    They are no daemons unless it says so: a new thread inherits this from the one that starts it, and ``threading`` takes the
-    host's threads for daemons. And a pipe that nobody reads raises ``BrokenPipeError`` in them: where the host keeps the
-    handler of SIGPIPE, the signal would end the process on a thread that is not the host's, so they do not receive it.
+    They are no daemons unless it says so: a new thread inherits this from the one that starts it, and ``threading``
+    takes the host's threads for daemons. And a pipe that nobody reads raises ``BrokenPipeError`` in them: where the
+    host keeps the handler of SIGPIPE, the signal would end the process on a thread that is not the host's, so they do
+    not receive it. ``set_sigpipe_blocked`` changes that for the calling thread, and tells how it was; the module
+    ``signal`` would do too, but importing it may install a handler of SIGINT.
     """
     make = threading._DummyThread.__init__
 
@@ -34,19 +35,19 @@ def install() -> None:
         (threading, "_start_joinable_thread"),
     ):
         if hasattr(module, name):
-            setattr(module, name, _without_sigpipe(getattr(module, name)))
+            setattr(module, name, _without_sigpipe(getattr(module, name), set_sigpipe_blocked))
 
 
-def _without_sigpipe(start: Callable[..., Any]) -> Callable[..., Any]:
+def _without_sigpipe(start: Callable[..., Any], set_blocked: Callable[[bool], bool]) -> Callable[..., Any]:
     """Wrap a function that starts a thread: a thread inherits the signal mask of the one that starts it."""
 
     @functools.wraps(start)
     def start_thread(*args: Any, **kwargs: Any) -> Any:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+        before = set_blocked(True)
         try:
             return start(*args, **kwargs)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            set_blocked(before)
 
     return start_thread
 

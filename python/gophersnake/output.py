@@ -32,9 +32,9 @@ class Unbuffered(io.BufferedWriter):
 class LineStream(io.TextIOWrapper):
     """A text stream that writes each line at once and whole, whatever other threads print.
 
-    ``print`` writes a line in pieces. They are kept, for each thread, until the line ends, the stream is flushed, or the call
-    of the host does that the thread runs for. ``incomplete`` asks for the latter, and tells whether there is such a call; if
-    there is none, the pieces are written a moment later.
+    ``print`` writes a line in pieces. They are kept, for each thread, until the line ends, the stream is flushed, or
+    the call of the host ends that the thread runs for. ``incomplete`` asks the core for a flush then, and tells whether
+    there is such a call; if there is none, the pieces are written a moment later.
     """
 
     incomplete: Callable[[], bool]

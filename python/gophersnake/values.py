@@ -109,9 +109,7 @@ def _array(array: np.ndarray[Any, Any], wants_items: bool) -> Answer:
                 unit,
                 count,
             )
-    elif kind in "US":
-        return "value", array.tolist()
-    elif kind == "O" and wants_items:
+    elif kind in "US" or (kind == "O" and wants_items):
         return "value", array.tolist()
     elif kind == "V" and array.dtype.names is not None:
         if array.ndim == 0:
@@ -169,10 +167,11 @@ def _pandas(pandas: Any, value: Any, wants_items: bool) -> Answer | None:
         if not wants_items:
             return "other", f"{dtype} array with {int(missing.sum())} missing values"
         return "masked", value.to_numpy(dtype=numbers, na_value=numbers.type(0)), missing
-    if dtype == object and not wants_items:
+    has_objects = isinstance(dtype, np.dtype)
+    if has_objects and not wants_items:
         return "other", f"array of dtype {dtype} and shape ({len(value)},)"
     items = np.array(value, dtype=object)
-    if dtype != object:
+    if not has_objects:
         items[missing] = None  # text, categories and times with a zone have no value of their own for it
     return "items", items.tolist() if items.ndim == 1 else list(items)
 
@@ -213,7 +212,7 @@ def _class_name(cls: type) -> str:
 
 def make_datetime(microseconds: int, offset: int) -> datetime.datetime:
     """Return the time that many microseconds after year 1 on a clock that is ``offset`` seconds ahead of UTC."""
-    zone = datetime.timezone.utc if offset == 0 else datetime.timezone(datetime.timedelta(seconds=offset))
+    zone = datetime.UTC if offset == 0 else datetime.timezone(datetime.timedelta(seconds=offset))
     return (_EPOCH + microseconds * _MICROSECOND).replace(tzinfo=zone)
 
 
