@@ -74,6 +74,9 @@ func (r *record) add(t reflect.Type, prefix []int) error {
 		case name == "":
 			name = f.Name
 		}
+		if options != "" && options != "omitempty" {
+			return fmt.Errorf("%v: field %s has the py option %q: the only one is omitempty", t, f.Name, options)
+		}
 		if _, twice := r.byName[name]; twice {
 			return fmt.Errorf("%v: two fields are named %q", t, name)
 		}

@@ -246,16 +246,20 @@ def check_signature(function: Any, positional: int, keywords: list[str] | None) 
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return None
+    name = getattr(function, "__name__", type(function).__name__)
     parameters = signature.parameters.values()
     takes = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if positional > len(takes) and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return f"it passes {positional} positional arguments, but {function.__name__}{signature} takes {len(takes)}"
+        return f"it passes {positional} positional arguments, but {name}{signature} takes {len(takes)}"
+    for parameter in takes[:positional]:
+        if parameter.name in (keywords or []):
+            return f"it passes {parameter.name!r} by position and by keyword to {name}{signature}"
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
     named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     for keyword in keywords or []:
         if keyword not in named:
-            return f"it passes the keyword argument {keyword!r}, which {function.__name__}{signature} does not take"
+            return f"it passes the keyword argument {keyword!r}, which {name}{signature} does not take"
     return None
 
 
