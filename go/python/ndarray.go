@@ -10,7 +10,6 @@ import (
 	"image"
 	"iter"
 	"runtime"
-	"slices"
 	"unsafe"
 )
 
@@ -203,11 +202,27 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	if last >= 0 {
 		view.Data = unsafe.Slice((*T)(array.data), last+1)
 	}
-	if array.dtype == C.SNAKE_DTYPE_BOOL && slices.ContainsFunc(as[byte](view.Data), func(b byte) bool { return b > 1 }) {
+	if array.dtype == C.SNAKE_DTYPE_BOOL && !areTruths(as[byte](view.Data), view.Shape, view.Strides) {
 		view.Release()
 		return nil, errors.New("python: an array of bool with bytes that are neither 0 nor 1 cannot be borrowed: copy it with As")
 	}
 	return view, nil
+}
+
+// areTruths tells whether all elements are 0 or 1, as a Go bool has to be. What lies between them does not matter.
+func areTruths(data []byte, shape, strides []int) bool {
+	if len(data) == 0 {
+		return true
+	}
+	if len(shape) == 0 {
+		return data[0] <= 1
+	}
+	for i := range shape[0] {
+		if !areTruths(data[i*strides[0]:], shape[1:], strides[1:]) {
+			return false
+		}
+	}
+	return true
 }
 
 // At returns the element at an index for each dimension. It panics if one is out of range.
