@@ -28,7 +28,7 @@ func TestQuick(t *testing.T) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"noop_vs_c", "noop_result_vs_c", "detect1000_vs_c", "gate1000_vs_1", "noop_lengths"} {
+	for _, key := range []string{"noop_vs_c", "noop_result_vs_c", "detect1000_vs_c", "gate1000_vs_1", "noop_lengths", "bind_vs_call_as"} {
 		if r.Ratios[key] <= 0 {
 			t.Errorf("ratio %s: want a positive number, got %v", key, r.Ratios[key])
 		}
@@ -56,10 +56,30 @@ func TestWrongAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	floor, err := loadFloor("noop", 0) // returns None
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what := convertFloat; what <= convertMatrix; what++ {
+		if _, err := floor.converts(what, c.data[:10], strings.Repeat(padded("name"), 10))(1); err == nil {
+			t.Errorf("conversion %d in C: want an error, got none", what)
+		}
+	}
+	wrongFloat, err := converts(in, 1.0, 2.0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := loadFloor("same", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, run := range map[string]func(int) (time.Duration, error){
 		"C":     c.inC(c.threeFloor, gilHeld, usual, []int{1, 2, 4}),
 		"C new": c.inC(c.threeFloor, gilFresh, usual, []int{1, 2}),
-		"Bind":  c.find(c.threeBound, nil),
+		// Of all numbers only the first is converted.
+		"C conversion": same.converts(convertFloat, c.data[:2], ""),
+		"conversion":   wrongFloat,
+		"Bind":         c.find(c.threeBound, nil),
 	} {
 		if _, err := run(2); err == nil || !strings.Contains(err.Error(), "wrong answer") {
 			t.Errorf("%s: want an error about a wrong answer, got %v", name, err)

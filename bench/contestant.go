@@ -64,7 +64,7 @@ func newContestants(in *python.Interpreter) (*contestants, error) {
 func series(n int) []float64 {
 	noise := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secrets here
 	data := make([]float64, n)
-	for i := range usual {
+	for i := range matrixRows * matrixColumns {
 		data[i] = noise.NormFloat64()
 	}
 	return data

@@ -1,5 +1,5 @@
 // Bench measures what a call through gophersnake costs beside what a C program pays for the same: a loop that holds the GIL, wraps
-// a pointer as an array, calls, copies the result and does nothing else.
+// a pointer as an array, or makes another value, calls, copies the result and does nothing else.
 //
 // All contestants run in this process, in turn and in short rounds, so that their ratios hold on a noisy machine where their
 // times do not. A missed bar is shown and fails nothing; a wrong answer does.
@@ -114,7 +114,11 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (*report, er
 		return nil, err
 	}
 
-	heats := c.heats()
+	conversions, err := c.conversions(in)
+	if err != nil {
+		return nil, err
+	}
+	heats := append(c.heats(), conversions...)
 	progress.begin("calls in turn", plan.rounds)
 	if err := race(heats, plan.rounds, plan.round, progress.step); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 // contestant is one way to make calls.
 type contestant struct {
 	name string
-	n    int                                    // the length of the array
+	n    int                                    // the length of what is passed
 	run  func(calls int) (time.Duration, error) // makes calls, checks their answers and returns how long they took
 	key  string                                 // of its ratio in the JSON; may be empty
 	bar  float64                                // the greatest ratio that is wanted; 0: none

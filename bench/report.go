@@ -29,7 +29,7 @@ type report struct {
 // row is one line of the table.
 type row struct {
 	Name      string     `json:"name"`
-	N         int        `json:"n,omitempty"`        // length of the array
+	N         int        `json:"n,omitempty"`        // length of what is passed
 	NS        float64    `json:"ns,omitempty"`       // for one call
 	Value     float64    `json:"value"`              // for a time: how many times the C floor it is
 	Quartiles [2]float64 `json:"quartiles,omitzero"` // of the value, over the rounds

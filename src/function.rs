@@ -14,7 +14,7 @@ use crate::array::{Lends, Lent};
 use crate::boundary::{Failure, attached, counted, guarded, out, slice, text};
 use crate::error::{Error, Report, type_name};
 use crate::object::{self, Object};
-use crate::value::{Kind, Value, ValueResult};
+use crate::value::{Kind, MAX_VALUES, Value, ValueResult};
 use crate::{output, thread_state};
 
 unsafe extern "C" {
@@ -177,6 +177,12 @@ pub unsafe extern "C" fn snake_function_call(
         if call.leases_len > 0 {
             // SAFETY: see above; only the check for NULL and alignment is wanted.
             unsafe { out("leases", call.leases) }?;
+        }
+        if values.len() > MAX_VALUES {
+            return Err(Box::new(Report::new(
+                crate::error::ErrorCode::Limit,
+                format!("the arguments have more than {MAX_VALUES} values"),
+            )));
         }
         let lends = Lends {
             direct: [lend0, lend1, lend2, lend3],

@@ -282,6 +282,17 @@ impl<'py> Builder<'_, 'py> {
         self.data(Kind::Other, what.as_bytes())
     }
 
+    /// Refuses a container that is too deep.
+    fn check_depth(depth: u32) -> Result<(), Failure> {
+        if depth >= MAX_DEPTH {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!("the result nests deeper than {MAX_DEPTH} levels, or contains itself"),
+            ));
+        }
+        Ok(())
+    }
+
     /// Adds a container and its children; their number is known when they are there, since code that runs meanwhile may
     /// change the container.
     fn container(
@@ -301,6 +312,7 @@ impl<'py> Builder<'_, 'py> {
         node: Node,
         depth: u32,
     ) -> Result<(), Failure> {
+        Self::check_depth(depth)?;
         let each = self.plan.items(node);
         self.container(kind, |this| {
             let mut count = 0;
@@ -319,6 +331,7 @@ impl<'py> Builder<'_, 'py> {
         node: Node,
         depth: u32,
     ) -> Result<(), Failure> {
+        Self::check_depth(depth)?;
         let each = self.plan.items(node);
         let is_record = self.plan.expects(node, Kind::Record);
         let is_rows = kind == Kind::Columns && self.plan.expects(node, Kind::List);
@@ -341,12 +354,6 @@ impl<'py> Builder<'_, 'py> {
 
     /// Adds the description of `object`.
     fn add(&mut self, object: &Bound<'py, PyAny>, node: Node, depth: u32) -> Result<(), Failure> {
-        if depth > MAX_DEPTH {
-            return Err(Failure::new(
-                ErrorCode::Limit,
-                format!("the result nests deeper than {MAX_DEPTH} levels, or contains itself"),
-            ));
-        }
         if object.is_none() {
             return self.leaf(Kind::None, 0, 0);
         }
@@ -427,6 +434,8 @@ impl<'py> Builder<'_, 'py> {
             && let Ok(names) = tuple
                 .getattr("_fields")
                 .and_then(|names| names.cast_into::<PyTuple>().map_err(PyErr::from))
+            && names.len() == tuple.len()
+            && names.iter().all(|name| name.is_instance_of::<PyString>())
         {
             let head = self.tree.values.len();
             let pairs = names.iter().zip(tuple.iter()).map(Ok);
@@ -435,6 +444,7 @@ impl<'py> Builder<'_, 'py> {
             return Ok(());
         }
         if by_position || self.plan.expects(node, Kind::Record) {
+            Self::check_depth(depth)?;
             let nodes: Vec<Node> = self.plan.fields(node).map(|field| field.1).collect();
             return self.container(Kind::Tuple, |this| {
                 for (index, item) in tuple.iter().enumerate() {
@@ -501,6 +511,10 @@ impl<'py> Builder<'_, 'py> {
             .expects(node, Kind::Record)
             .then(|| self.plan.fields(node).map(|field| field.0).collect());
         let answer = helper.call1((object, wants_items, names))?;
+        // An answer may lead to another one, as that of an enum whose value is an enum does.
+        if depth > 2 * MAX_DEPTH {
+            return Self::check_depth(depth);
+        }
         let tag: String = answer.get_item(0)?.extract()?;
         let second = || answer.get_item(1);
         let number = |index: usize| -> PyResult<u64> { Ok(answer.get_item(index)?.extract::<i64>()?.cast_unsigned()) };
@@ -552,10 +566,10 @@ impl<'py> Builder<'_, 'py> {
                 self.text(&second()?)?;
                 self.relabel(Kind::Decimal)
             }
-            "uuid" => {
-                self.add(&second()?, Node::ANY, depth + 1)?;
-                self.relabel(Kind::Uuid)
-            }
+            "uuid" => match second()?.cast_into::<PyBytes>() {
+                Ok(bytes) if bytes.as_bytes().len() == 16 => self.data(Kind::Uuid, bytes.as_bytes()),
+                _ => self.other(&type_name(&object.get_type())),
+            },
             _ => {
                 let what: String = second()?.extract()?;
                 self.other(&what)

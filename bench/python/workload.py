@@ -22,6 +22,11 @@ def detect(data: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.flatnonzero(np.abs(data - data.mean()) > 2 * data.std())
 
 
+def same(value: object) -> object:
+    """Return the argument."""
+    return value
+
+
 def python_version() -> str:
     """Return the version of Python and what compiled it."""
     return f"{platform.python_version()} ({platform.python_compiler()})"

@@ -25,14 +25,6 @@ type (
 	chain          struct{ Next *chain }
 	flag           bool
 	number         float64
-	shadow         struct {
-		base
-		ID string `py:"name"`
-	}
-	embedsPointer struct {
-		*base
-		Label string `py:"label"`
-	}
 )
 
 // ToPython has a pointer as its receiver.
@@ -61,6 +53,12 @@ func TestArgumentTable(t *testing.T) {
 	}
 	big64 := new(big.Int).Lsh(big.NewInt(1), 64)
 	five := 5
+	same, err := in.Func("oracle:same")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer same.Close()
+	var flat []flatRow
 	for _, row := range []struct {
 		value any
 		want  string
@@ -108,6 +106,15 @@ func TestArgumentTable(t *testing.T) {
 		if err != nil || difference != "None" {
 			t.Errorf("%.200s: %s, %v", shown(row.value), difference, err)
 		}
+		flat = append(flat, flatRow{row.want, func() {
+			if o, err := same.Call(background, row.value); err == nil {
+				_ = o.Close()
+			}
+		}})
+	}
+	flatRows(t, in, flat)
+	if retained := in.Stats().Retained; retained != 0 {
+		t.Errorf("%d arrays are retained", retained)
 	}
 }
 
@@ -133,6 +140,7 @@ func TestArgumentErrorTable(t *testing.T) {
 		deep = []any{deep}
 	}
 	huge := make([]struct{}, 1<<24+1)
+	var flat []flatRow
 	for _, row := range []struct {
 		arguments []any
 		want      string // contained
@@ -172,7 +180,15 @@ func TestArgumentErrorTable(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), row.want) || row.is != nil && !errors.Is(err, row.is) {
 			t.Errorf("%.200s: got %s, %.300v\nwant %v %s", shown(row.arguments), text, err, row.is, row.want)
 		}
+		if row.want != "more than 16777216 values" {
+			flat = append(flat, flatRow{row.want, func() {
+				if o, err := same.Call(background, row.arguments...); err == nil {
+					_ = o.Close()
+				}
+			}})
+		}
 	}
+	flatRows(t, in, flat)
 }
 
 // Names, defaults, positional-only and keyword-only parameters are Python's.
@@ -277,11 +293,7 @@ func TestSubImages(t *testing.T) {
 
 // numbersIn keeps the numbers of a shown struct.
 func numbersIn(s string) string {
-	var numbers []string
-	for _, field := range strings.FieldsFunc(s, func(c rune) bool { return c < '0' || c > '9' }) {
-		numbers = append(numbers, field)
-	}
-	return strings.Join(numbers, " ")
+	return strings.Join(strings.FieldsFunc(s, func(c rune) bool { return c < '0' || c > '9' }), " ")
 }
 
 var _ = scenario("many lends while collecting", func() {

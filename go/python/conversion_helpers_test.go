@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ type conversion struct {
 	fails  bool
 	as     func(in *Interpreter, o *Object) (string, error)
 	bound  func(in *Interpreter) (string, error)
+	quiet  func(o *Object) // as, without a word
 }
 
 func convertTo[T any](source string, options []DecodeOption) conversion {
@@ -58,6 +60,7 @@ func convertTo[T any](source string, options []DecodeOption) conversion {
 			value, err := f(source)
 			return shown(value), err
 		},
+		quiet: func(o *Object) { _, _ = As[T](o, options...) },
 	}
 }
 
@@ -91,6 +94,105 @@ func checkConversions(t *testing.T, rows []conversion) {
 		got, err = panicked(func() (string, error) { return row.bound(in) })
 		row.check(t, "Bind", got, err)
 	}
+	leakFree(t, in, "oracle:value", rows)
+}
+
+// leakFree makes each row of a table many times, errors included, and fails the test if anything is left behind. GOPHERSNAKE_LEAK_CALLS is how often.
+func leakFree(t *testing.T, in *Interpreter, evaluator string, rows []conversion) {
+	t.Helper()
+	flat := make([]flatRow, 0, len(rows))
+	for _, row := range rows {
+		source := "lambda: " + row.source
+		if evaluator != "oracle:value" {
+			source = "lambda x=" + row.source + ": x" // what is slow to make is made once
+		}
+		f, err := in.apply(evaluator, source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		flat = append(flat, flatRow{row.source + " as " + row.want, func() {
+			o, err := f.Call(background)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = panicked(func() (string, error) { row.quiet(o); return "", nil })
+			_ = o.Close()
+		}})
+	}
+	flatRows(t, in, flat)
+}
+
+// flatRow is something that leaves nothing behind.
+type flatRow struct {
+	name string
+	call func()
+}
+
+func flatRows(t *testing.T, in *Interpreter, rows []flatRow) {
+	t.Helper()
+	calls := int(numberOf(t, "GOPHERSNAKE_LEAK_CALLS", 200))
+	const most = 150 // what caches take
+	// What leaks does so each time; what a cache takes, it takes once.
+	made := func(rows []flatRow) (blocks, references int) {
+		for range 3 {
+			before, objects, resident := blocksOf(t, in), objectsOf(in), residentBytes(t)
+			for _, row := range rows {
+				for range calls {
+					row.call()
+				}
+			}
+			references = objectsOf(in) - objects
+			blocks = blocksOf(t, in) - before
+			// What the core does not free shows in the size of the process only, and only after many calls.
+			if grown := residentBytes(t) - resident; calls >= 10_000 && grown > 32<<20 {
+				blocks += grown >> 10
+			}
+			if blocks <= most && references == 0 {
+				break
+			}
+		}
+		return blocks, references
+	}
+	blocks, references := made(rows)
+	if blocks <= most && references == 0 {
+		return
+	}
+	t.Errorf("%d blocks and %d references are left behind by %d calls of each row", blocks, references, calls)
+	for _, row := range rows {
+		if blocks, references := made([]flatRow{row}); blocks > most || references != 0 {
+			t.Errorf("%s: %d blocks and %d references are left behind by %d calls", row.name, blocks, references, calls)
+		}
+	}
+}
+
+// residentBytes is how much memory the process has.
+func residentBytes(t *testing.T) int {
+	t.Helper()
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+// blocksOf counts what Python has taken from its memory.
+func blocksOf(t *testing.T, in *Interpreter) (blocks int) {
+	t.Helper()
+	objectsOf(in)
+	for range 2 { // the first look releases what was freed
+		var err error
+		if blocks, err = evaluate[int](in, "oracle:blocks"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return blocks
 }
 
 func (row conversion) check(t *testing.T, way, got string, err error) {

@@ -25,6 +25,7 @@ func pandasTable(t *testing.T, rows []conversion) {
 		row.check(t, "As", got, err)
 		_ = o.Close()
 	}
+	leakFree(t, in, "oracle_pandas:value", rows)
 }
 
 // Objects of other packages as structs, by attribute.

@@ -726,7 +726,7 @@ func (s *results) fill(target reflect.Value, v *C.snake_value, shape []int, data
 	if element.Kind() == reflect.Pointer || element.Kind() == reflect.Interface && element.NumMethod() == 0 {
 		return s.fillBoxed(target, &row, nil)
 	}
-	if _, kind := elementShape(element); kind == reflect.Invalid {
+	if _, kind := elementShape(element); kind == reflect.Invalid || element.Kind() == reflect.Array {
 		return s.mismatch(t, v)
 	}
 	// A slice of numbers, perhaps of a named type: read it as one of the underlying type.
@@ -787,6 +787,9 @@ func (s *results) readMasked(target reflect.Value) error {
 	v := s.take()
 	if kind := t.Elem().Kind(); kind != reflect.Pointer && kind != reflect.Interface {
 		return fmt.Errorf("want %v, got %s: ask for []*%v or python.Masked to see which values are missing", t, s.kind(v), t.Elem())
+	}
+	if t.Elem().Kind() == reflect.Interface && t.Elem().NumMethod() > 0 {
+		return s.mismatch(t, v)
 	}
 	data, mask := s.take(), s.take()
 	if data.kind != C.SNAKE_KIND_ARRAY || mask.kind != C.SNAKE_KIND_ARRAY {

@@ -4,6 +4,7 @@ package python
 import "C"
 
 import (
+	"fmt"
 	"reflect"
 	"sync"
 	"unsafe"
@@ -69,6 +70,8 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 	b.indices[t] = index
 	b.nodes = append(b.nodes, C.snake_value{kind: C.SNAKE_KIND_NONE})
 	switch {
+	case t.Kind() == reflect.Chan || t.Kind() == reflect.Func || t.Kind() == reflect.UnsafePointer:
+		return 0, fmt.Errorf("%v is no target of a conversion", t)
 	case t == objectType:
 		b.nodes[index].kind = C.SNAKE_KIND_OBJECT
 	case reflect.PointerTo(t).Implements(decoderType):

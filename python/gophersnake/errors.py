@@ -52,7 +52,10 @@ _QUALNAME = type.__dict__["__qualname__"].__get__
 
 
 def _class_name(cls: type) -> str:
-    return _clean(f"{_MODULE(cls)}.{_QUALNAME(cls)}", MAX_NAME)
+    try:
+        return _clean(f"{_MODULE(cls)}.{_QUALNAME(cls)}", MAX_NAME)
+    except AttributeError:  # a class may have no module
+        return _clean(_QUALNAME(cls), MAX_NAME)
 
 
 def _message(exception: BaseException) -> str:

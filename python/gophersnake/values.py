@@ -189,7 +189,7 @@ def _fields(value: Any) -> list[str] | None:
     model_fields = getattr(cls, "model_fields", None)
     if isinstance(model_fields, dict):
         return list(model_fields)
-    if cls.__module__ == "types" and cls.__qualname__ == "SimpleNamespace":
+    if getattr(cls, "__module__", "") == "types" and cls.__qualname__ == "SimpleNamespace":
         return list(vars(value))
     return None
 
@@ -207,7 +207,7 @@ def _array_name(array: np.ndarray[Any, Any]) -> str:
 
 
 def _class_name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
+    return f"{getattr(cls, '__module__', 'builtins')}.{cls.__qualname__}".removeprefix("builtins.")
 
 
 def make_datetime(microseconds: int, offset: int) -> datetime.datetime:

@@ -100,6 +100,23 @@ snake_value *job_array(job *job, uint32_t dtype, const void *data, uint64_t len)
     return value;
 }
 
+snake_value *job_nd_array(job *job, uint32_t dtype, const void *data, uint64_t dimensions, const int64_t *shape,
+                          const int64_t *strides) {
+    snake_value *value = job_array(job, dtype, data, dimensions);
+    value->kind = SNAKE_KIND_ND_ARRAY;
+    for (uint64_t i = 0; i < dimensions; i++) {
+        job_value(job, SNAKE_KIND_INT, (uint64_t)shape[i], 0);
+    }
+    for (uint64_t i = 0; i < dimensions; i++) {
+        int64_t stride = 8;
+        for (uint64_t j = i + 1; strides == NULL && j < dimensions; j++) {
+            stride *= shape[j];
+        }
+        job_value(job, SNAKE_KIND_INT, (uint64_t)(strides == NULL ? stride : strides[i]), 0);
+    }
+    return value;
+}
+
 snake_error *job_run(job *job, const snake_function *function) {
     return snake_function_call(function, &job->call, job->bytes, job->lends[0], job->lends[1], job->lends[2],
                                job->lends[3]);
@@ -117,8 +134,14 @@ bool job_result_is_text(const job *job, const char *string) {
 }
 
 void job_free(job *job) {
-    snake_object_free(job->call.result.owner);
-    job->call.result.owner = NULL;
+    result_free(&job->call.result);
+}
+
+void result_free(snake_result *result) {
+    snake_object_free(result->owner);
+    snake_tree_free(result->tree);
+    result->owner = NULL;
+    result->tree = NULL;
 }
 
 snake_error *evaluate(const char *expression, snake_result *result) {

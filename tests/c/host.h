@@ -11,7 +11,7 @@ snake_text text_of(const char *string);
 // Loads a function of tests/python/fixtures.py. Fails the program if that does not work.
 snake_function *fixture(const char *name);
 
-enum { JOB_VALUES = 32, JOB_BYTES = 4096, JOB_LENDS = 8, JOB_SCRATCH = 256 };
+enum { JOB_VALUES = 80, JOB_BYTES = 4096, JOB_LENDS = 8, JOB_SCRATCH = 256 };
 
 // A call and all the memory that it points to. Every part may be changed before it runs.
 typedef struct job {
@@ -34,14 +34,21 @@ void job_text(job *job, const char *string);
 void job_name(job *job, const char *string);
 snake_value *job_array(job *job, uint32_t dtype, const void *data, uint64_t len);
 
+// An array of any rank; without strides it is C-contiguous, which takes a dtype of 8 bytes.
+snake_value *job_nd_array(job *job, uint32_t dtype, const void *data, uint64_t dimensions, const int64_t *shape,
+                          const int64_t *strides);
+
 snake_error *job_run(job *job, const snake_function *function);
 // Whether the job's result is this text.
 bool job_result_is_text(const job *job, const char *string);
-// Ends the result.
+// Ends the result, and its tree.
 void job_free(job *job);
 
 // fixtures.evaluate, whose result is described in `result`.
 snake_error *evaluate(const char *expression, snake_result *result);
+
+// Ends the owner and the tree of a result.
+void result_free(snake_result *result);
 
 snake_stats stats(void);
 

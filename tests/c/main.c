@@ -14,6 +14,7 @@ static void run_abi(void) {
     test_error();
     test_value();
     test_result();
+    test_tree();
     test_array();
     test_lease();
     test_object();

@@ -12,6 +12,7 @@ void test_start(void);
 void test_error(void);
 void test_value(void);
 void test_result(void);
+void test_tree(void);
 void test_array(void);
 void test_lease(void);
 void test_object(void);

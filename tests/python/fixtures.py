@@ -1,11 +1,16 @@
 """Python functions that the tests call; most do on purpose what nobody should do."""
 
 import atexit
+import collections
 import ctypes
+import datetime
+import decimal
+import functools
 import gc
 import math
 import threading
 import time
+import uuid
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -13,6 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEPT: list[Any] = []
+NAMES: dict[str, Any] = {
+    "__name__": __name__,
+    "np": np,
+    "math": math,
+    "collections": collections,
+    "datetime": datetime,
+    "decimal": decimal,
+    "functools": functools,
+    "uuid": uuid,
+    "SimpleNamespace": SimpleNamespace,
+}
 LOCAL = threading.local()
 
 
@@ -30,7 +46,7 @@ def written(*arguments: Any, **keywords: Any) -> str:
 
 def evaluate(expression: str) -> Any:
     """Return what a Python expression is worth."""
-    return eval(expression, {"np": np, "math": math})
+    return eval(expression, dict(NAMES))
 
 
 # Arrays

@@ -11,6 +11,7 @@ import fractions
 import gc
 import itertools
 import math
+import os
 import pathlib
 import sys
 import types
@@ -238,13 +239,11 @@ ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Europe/London",
 def _datetime(r):
     pick = r.random()
     if pick < 0.1:
-        return r.choice(
-            [datetime.datetime.min, datetime.datetime.max, datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc)]
-        )
+        return r.choice([datetime.datetime.min, datetime.datetime.max, datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)])
     zone = r.choice(
         [
             None,
-            datetime.timezone.utc,
+            datetime.UTC,
             zoneinfo.ZoneInfo(r.choice(ZONES)),
             datetime.timezone(datetime.timedelta(seconds=r.randrange(-86399, 86400))),
         ]
@@ -507,7 +506,7 @@ def natural(value):
         return value.item()
     if isinstance(value, datetime.datetime):
         if value.tzinfo is None:
-            return value.replace(tzinfo=datetime.timezone.utc, fold=0)
+            return value.replace(tzinfo=datetime.UTC, fold=0)
         offset = value.utcoffset()
         return value.replace(tzinfo=datetime.timezone(offset), fold=0)
     if isinstance(value, list):
@@ -531,9 +530,9 @@ def _attributes(*names):
 
 
 def _epoch(value):
-    return (datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) + value.astype(
-        f"{value.dtype.kind}8[us]"
-    ).view(np.int64).item() * datetime.timedelta(microseconds=1)
+    return (datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) + value.astype(f"{value.dtype.kind}8[us]").view(
+        np.int64
+    ).item() * datetime.timedelta(microseconds=1)
 
 
 def _numbers(dtype, scalar):
@@ -545,7 +544,7 @@ def _numbers(dtype, scalar):
 # What a value of a row is when it comes back.
 WANTED = {
     "bool": bool,
-    **{name: int for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "intenum_")},
+    **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "intenum_"), int),
     "float32": float,
     "float64": float,
     "complex64": complex,
@@ -553,7 +552,7 @@ WANTED = {
     "str": str,
     "bytes": bytes,
     "datetime": natural,
-    "date": lambda value: datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.timezone.utc),
+    "date": lambda value: datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC),
     "time": lambda value: datetime.timedelta(
         hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
     ),
@@ -663,7 +662,7 @@ def numbers(name, seed, number, count):
 
 def _exact(name, value):
     """Return the value as a type of number of Go's has it, or None if it has not."""
-    if isinstance(value, np.ndarray) and value.ndim == 0 or isinstance(value, np.generic):
+    if (isinstance(value, np.ndarray) and value.ndim == 0) or isinstance(value, np.generic):
         value = value.item()
         if isinstance(value, np.generic):
             return None
@@ -755,7 +754,7 @@ def arranged(dtype, rank, layout, swapped, unaligned):
     elif layout == "strided":
         wide = tuple(3 * length for length in shape)
         target = (
-            np.empty(math.prod(wide) * dtype.itemsize + unaligned, np.uint8)[int(unaligned) :]
+            np.zeros(math.prod(wide) * dtype.itemsize + unaligned, np.uint8)[int(unaligned) :]
             .view(array.dtype)
             .reshape(wide)
         )
@@ -774,12 +773,9 @@ def arranged(dtype, rank, layout, swapped, unaligned):
 
 
 def facts(array):
-    """Return whether an array is native and aligned, and whether it has no negative stride."""
-    return [
-        bool(array.dtype.isnative and array.flags.aligned),
-        all(stride >= 0 for stride in array.strides),
-        bool(array.flags.writeable),
-    ]
+    """Return whether an array is native and aligned, whether it has no negative stride that matters, and whether it is writable."""
+    forward = array.size == 0 or all(stride >= 0 for stride, length in zip(array.strides, array.shape) if length > 1)
+    return [bool(array.dtype.isnative and array.flags.aligned), forward, bool(array.flags.writeable)]
 
 
 def resembles(array, copy):
@@ -792,3 +788,240 @@ def resembles(array, copy):
         repr((copy.dtype.name, copy.shape, copy.tolist())),
     )
     return "" if want == got else f"want {want:.300}, got {got:.300}"
+
+
+def blocks():
+    """Return how many blocks of memory Python has taken."""
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+# Fuzzing
+
+
+class _Bytes:
+    """Makes choices from the bytes of a fuzzer; after the last one everything is 0."""
+
+    def __init__(self, data):
+        self.data = iter(data)
+
+    def below(self, limit):
+        return next(self.data, 0) % limit
+
+    def take(self, count):
+        return bytes(next(self.data, 0) for _ in range(count))
+
+
+def _grow(b, depth):
+    leaves = [
+        lambda: None,
+        lambda: bool(b.below(2)),
+        lambda: int.from_bytes(b.take(1 + b.below(10)), "little", signed=True),
+        lambda: b.below(5),
+        lambda: np.frombuffer(b.take(8), np.float64)[0].item(),
+        lambda: float(b.below(3)),
+        lambda: complex(b.below(3), b.below(3)),
+        lambda: b.take(b.below(6)).decode("latin-1"),
+        lambda: b.take(b.below(6)),
+        lambda: ["a", "x", "y", "name", "value", "children", "\ud800"][b.below(7)],
+        lambda: datetime.datetime(
+            1 + b.below(256) * 39,
+            1 + b.below(12),
+            1,
+            fold=b.below(2),
+            tzinfo=[
+                None,
+                datetime.UTC,
+                zoneinfo.ZoneInfo("Europe/Berlin"),
+                datetime.timezone(datetime.timedelta(minutes=b.below(200))),
+            ][b.below(4)],
+        ),
+        lambda: datetime.timedelta(int.from_bytes(b.take(2), "little", signed=True) * 10, b.below(9)),
+        lambda: datetime.date.fromordinal(1 + int.from_bytes(b.take(2), "little")),
+        lambda: datetime.time(b.below(24)),
+        lambda: decimal.Decimal(b.below(200)) / 8,
+        lambda: [
+            decimal.Decimal("NaN"),
+            Colour.RED,
+            Level.HIGH,
+            Bits.ONE,
+            uuid.UUID(bytes=b.take(16)),
+            pathlib.PurePosixPath("a"),
+            sum,
+            object(),
+            Point,
+            Hostile(),
+            collections.abc.Sized,
+            ...,
+        ][b.below(12)],
+        lambda: np.dtype(DTYPES[b.below(14)]).type(b.below(2)),
+        lambda: _scrambled(b),
+        lambda: np.array([[None, 1, "x"][b.below(3)] for _ in range(b.below(4))], object),
+        lambda: np.ma.array([1, 2, 3], mask=[b.below(2) for _ in range(3)]),
+        lambda: np.array([(b.below(9), b.below(9))] * b.below(3), [("x", "i8"), ("y", "f8")]),
+        lambda: np.array([b.take(2).decode("latin-1")] * b.below(3), "U3"),
+        lambda: np.array([b.below(9), "NaT"][: b.below(3)], ["M8[D]", "m8[ms]"][b.below(2)]),
+        lambda: bytearray(b.take(3)),
+        lambda: memoryview(b.take(4))[:: 1 + b.below(2)],
+        lambda: range(b.below(5)),
+    ]
+    choice = b.below(len(leaves) + (10 if depth else 0))
+    if choice < len(leaves):
+        return leaves[choice]()
+    items = lambda: [_grow(b, depth - 1) for _ in range(b.below(4))]
+    hashable = lambda: [leaves[b.below(9)]() for _ in range(b.below(4))]
+    return [
+        items,
+        lambda: tuple(items()),
+        lambda: set(hashable()),
+        lambda: frozenset(hashable()),
+        lambda: dict(zip(hashable(), items())),
+        lambda: {
+            ["x", "y", "a", "b", "c", "d", "name", "value", "left", "children"][b.below(10)]: item for item in items()
+        },
+        lambda: Point(_grow(b, depth - 1), _grow(b, depth - 1)),
+        lambda: Pair(_grow(b, depth - 1), _grow(b, depth - 1)),
+        lambda: types.SimpleNamespace(x=_grow(b, depth - 1), y=1.5),
+        lambda: Map(x=_grow(b, depth - 1)),
+    ][choice - len(leaves)]()
+
+
+def _scrambled(b):
+    """An array with any shape and strides over a small buffer."""
+    dtype = np.dtype(DTYPES[b.below(14)])
+    if b.below(3) == 0:
+        dtype = dtype.newbyteorder()
+    size = dtype.itemsize
+    memory = np.frombuffer(bytes(i * 37 % 251 for i in range(256)), np.uint8)
+    if dtype.kind == "b":
+        memory = memory & 1
+    shape = tuple(b.below(4) for _ in range(b.below(5)))
+    strides = tuple((b.below(9) - 4) * [size, size, 1][b.below(3)] for _ in shape)
+    low = sum((length - 1) * stride for length, stride in zip(shape, strides) if stride < 0 and length)
+    high = sum((length - 1) * stride for length, stride in zip(shape, strides) if stride > 0 and length)
+    offset = -low + b.below(9)
+    if offset + high + size > 256:
+        shape, strides, offset = (), (), 0
+    array = np.ndarray(shape, dtype, memory.data, offset, strides)
+    return array
+
+
+def grow(data):
+    """Return a value that the bytes of a fuzzer say."""
+    MADE["fuzz"] = value = _grow(_Bytes(data), 3)
+    return value
+
+
+def scrambled(data):
+    """Return an array that the bytes of a fuzzer say."""
+    return _scrambled(_Bytes(data))
+
+
+def _simple(value, depth=0):
+    """Put a value into the terms that all its forms in Go have in common."""
+    if isinstance(value, enum.Enum):
+        return _simple(value.value)
+    if isinstance(value, np.ma.MaskedArray):
+        return [
+            None if missing else _simple(item)
+            for item, missing in zip(value.data.tolist(), np.ma.getmaskarray(value).tolist())
+        ]
+    if (isinstance(value, np.ndarray) and value.dtype.kind in "Mm") or isinstance(
+        value, np.datetime64 | np.timedelta64
+    ):
+        if value.ndim:
+            return [_simple(item) for item in value]
+        if np.isnat(value):
+            return None
+        value = value.astype(f"{value.dtype.kind}8[us]").item()
+    if isinstance(value, np.ndarray) and value.dtype.names:
+        return [dict(zip(value.dtype.names, row)) for row in value.tolist()]
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, datetime.datetime):
+        return (
+            value.replace(tzinfo=value.tzinfo or datetime.UTC, fold=0).timestamp()
+            if value.tzinfo is None
+            else value.timestamp()
+        )
+    if isinstance(value, datetime.date):
+        return datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC).timestamp()
+    if isinstance(value, datetime.time):
+        return value.hour * 3600.0
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, decimal.Decimal | fractions.Fraction):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return [*bytes(value)]
+    if isinstance(value, uuid.UUID):
+        return [*value.bytes]
+    if isinstance(value, os.PathLike):
+        return str(value)
+    if isinstance(value, bool | str | None):
+        return value
+    if isinstance(value, int | float | complex):
+        value = complex(value) if isinstance(value, complex) else value
+        return value.real if isinstance(value, complex) and value.imag == 0 else value
+    if isinstance(value, Pair):
+        return [_simple(item) for item in value]
+    if isinstance(value, collections.abc.Mapping):
+        return {_key(key): _simple(item) for key, item in value.items()}
+    if (dataclasses.is_dataclass(value) and not isinstance(value, type)) or isinstance(
+        value, types.SimpleNamespace | Plain
+    ):
+        return _simple(vars(value))
+    if isinstance(value, set | frozenset):
+        return sorted((_simple(item) for item in value), key=repr)
+    if isinstance(value, collections.abc.Iterable) and not isinstance(value, type):
+        return [_simple(item) for item in value]
+    return value
+
+
+def _key(value):
+    simple = _simple(value)
+    return repr(simple) if isinstance(simple, list | dict | float) else simple
+
+
+def alike(got, names):
+    """Tell whether what came back from Go says the same as what ``grow`` made; ``names`` are those of the fields of a struct that lacks some."""
+    want, got = _simple(MADE["fuzz"]), _simple(got)
+    return _alike(want, got, isinstance(MADE["fuzz"], set | frozenset))
+
+
+def _alike(want, got, unordered=False):
+    if want is got:
+        return True
+    if isinstance(want, bool) or isinstance(got, bool):
+        return type(want) is type(got) and want == got
+    if isinstance(want, decimal.Decimal):
+        if isinstance(got, str) or not want.is_finite():
+            return str(want) == str(got)
+        want = fractions.Fraction(want)
+    if isinstance(got, decimal.Decimal):
+        got = fractions.Fraction(got)
+    if isinstance(want, int | float | complex | fractions.Fraction) and isinstance(
+        got, int | float | complex | fractions.Fraction
+    ):
+        return want == got or (want != want and got != got)
+    if isinstance(want, list) and want and isinstance(want[0], dict) and isinstance(got, dict):  # rows as columns
+        want = {key: [row[key] for row in want] for key in want[0]}
+    if want == [] and isinstance(got, dict) and not any(got.values()):  # no rows
+        return True
+    if isinstance(want, list) and isinstance(got, dict):  # a tuple as a struct
+        got = list(got.values())
+    if isinstance(want, dict) and isinstance(got, list) and got and isinstance(got[0], dict):  # rows
+        return True
+    if isinstance(want, list) and isinstance(got, list):
+        if len(want) != len(got):
+            return False
+        straight = all(_alike(left, right) for left, right in zip(want, got))
+        return straight or all(any(_alike(left, right) for right in got) for left in want)
+    if isinstance(want, dict) and isinstance(got, dict):
+        # An object may have more attributes than a struct asks for.
+        return all(
+            key in want and _alike(want[key], item)
+            for key, item in got.items()
+            if key in want or key not in ("left", "parent", "any", "object")
+        )
+    return want == got

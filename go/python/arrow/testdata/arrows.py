@@ -7,8 +7,8 @@ import gc
 import sys
 
 import numpy as np
-import pandas as pd  # noqa: F401 - for the expressions of the tests
-import polars as pl  # noqa: F401
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 
 kept = []
