@@ -43,7 +43,7 @@ shell-files = $(shell git ls-files -co --exclude-standard '*.sh') .ci/run
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## find the outliers of a real series, plot them to build/outliers.png
@@ -91,7 +91,7 @@ test-go: .venv-test core
 	@echo '== test go'
 	@go vet ./... && go -C bench vet ./...
 	@$(GO_TEST) ./...
-	@$(GO_TEST) -C bench ./...
+	@cd bench && $(GO_TEST) ./...
 
 .PHONY: check
 check: tools check-format check-lint check-docs check-leftovers test ## what CI checks: format, lints, documents, and the tests
@@ -140,6 +140,17 @@ lifetime: .venv-test core ## the Go tests while garbage is collected at every us
 	@$(GO_TEST) -race ./go/python
 	@echo '== test go with -tags gophersnake_gc'
 	@$(GO_TEST) -tags gophersnake_gc ./go/python
+
+.PHONY: fuzz
+fuzz: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+fuzz: .venv-test core ## fuzz the conversions, a minute for each target
+	@for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' go/python/*_test.go); do \
+	  go test ./go/python -run '^$$' -fuzz "^$$target$$" -fuzztime 1m; done
+
+.PHONY: differential
+differential: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+differential: .venv-test core ## millions of random values against Python, and 10^5 calls for each row of the tables
+	@GOPHERSNAKE_CASES=5000000 GOPHERSNAKE_LEAK_CALLS=100000 go test -count=1 -timeout 120m ./go/python -run 'Random|Leak|Table|Convers' -v
 
 .PHONY: embed
 embed: core ## copy the core to where the build tag gophersnake_embed takes it from
