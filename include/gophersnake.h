@@ -2,32 +2,35 @@
  *
  * The contract of this ABI, in one page.
  *
- * Names. `_load` creates something that the caller owns and ends with `_free`. `_free` consumes it, takes NULL, may
- * be called on any thread, never attaches and never waits. `_copy` fills memory of the caller's and leaves no ties.
+ * Names. `_load` creates something that the caller owns and ends with `_free`. `_free` consumes it, takes
+ * NULL, may be called on any thread, never attaches and never waits. `_copy` fills memory of the caller's
+ * and leaves no ties.
  *
- * Pointers. `const T *` is borrowed for the call. Out pointers come last and are written to only on success, unless the
- * field says otherwise. Texts and arrays are a pointer and a length; texts are UTF-8, may contain NUL and do not
- * end with one.
+ * Pointers. `const T *` is borrowed for the call. Out pointers come last and are written to only on success,
+ * unless the field says otherwise. Texts and arrays are a pointer and a length; texts are UTF-8, may contain
+ * NUL and do not end with one.
  *
- * Errors. A function that can fail returns `snake_error *`: NULL is success; else the caller owns the error, reads its
- * fields and ends it with `snake_error_free`. Every Python exception is an error, SystemExit included. NULL where a pointer is
- * wanted, invalid UTF-8, unknown kinds and dtypes, and lengths that cannot be are errors with SNAKE_ERROR_CODE_ARGUMENT.
- * A panic inside the library is an error too. What cannot be checked is undefined: a pointer that is neither NULL nor
- * what it should be, and ending something twice.
+ * Errors. A function that can fail returns `snake_error *`: NULL is success; else the caller owns the error,
+ * reads its fields and ends it with `snake_error_free`. Every Python exception is an error, SystemExit
+ * included. NULL where a pointer is wanted, invalid UTF-8, unknown kinds and dtypes, and lengths that cannot
+ * be are errors with SNAKE_ERROR_CODE_ARGUMENT. A panic inside the library is an error too. What cannot be
+ * checked is undefined: a pointer that is neither NULL nor what it should be, and ending something twice.
  *
- * Threads. Every function may be called on any thread, at any time after snake_interpreter_start, unless it says otherwise.
- * "Attaches" means that it waits for Python's GIL; no function returns holding it. Each OS thread gets one Python thread state at its
- * first attach and keeps it until it ends. After a fork, in the child, only Python's own code may run.
+ * Threads. Every function may be called on any thread, at any time after snake_interpreter_start, unless it
+ * says otherwise. "Attaches" means that it waits for Python's GIL; no function returns holding it. Each OS
+ * thread gets one Python thread state at its first attach and keeps it until it ends. After a fork, in the
+ * child, only Python's own code may run.
  *
- * Lending. Memory lent to a call is seen by Python without a copy, and stays the host's. If Python still reaches it when the call
- * has returned, the call reports a lease, and the memory must stay valid, in its place and unwritten until the lease
- * has come back. An address that Python saved as a number is not covered.
+ * Lending. Memory lent to a call is seen by Python without a copy, and stays the host's. If Python still
+ * reaches it when the call has returned, the call reports a lease, and the memory must stay valid, in its
+ * place and unwritten until the lease has come back. An address that Python saved as a number is not
+ * covered.
  *
- * Start. CPython starts once, isolated: no PYTHON* variable, no user site-packages, no working directory. It installs
- * no signal handler and never ends the process. It is never finalised, and cannot be started anew.
+ * Start. CPython starts once, isolated: no PYTHON* variable, no user site-packages, no working directory. It
+ * installs no signal handler and never ends the process. It is never finalised, and cannot be started anew.
  *
- * Before anything else: open the environment's libpython with RTLD_NOW | RTLD_GLOBAL (or link with it), then this library, and
- * compare snake_abi_version() with SNAKE_ABI_VERSION.
+ * Before anything else: open the environment's libpython with RTLD_NOW | RTLD_GLOBAL (or link with it), then
+ * this library, and compare snake_abi_version() with SNAKE_ABI_VERSION.
  */
 
 #ifndef GOPHERSNAKE_H
@@ -218,8 +221,8 @@ enum snake_dtype
   SNAKE_DTYPE_COMPLEX64 = 13,
   // Two float64.
   SNAKE_DTYPE_COMPLEX128 = 14,
-  // Points in time, as int64. Only in results: a `TEXT` with NumPy's name of the unit follows, and an `INT` with how many
-  // of them an element counts.
+  // Points in time, as int64. Only in results: a `TEXT` with NumPy's name of the unit follows, and an `INT` with
+  // how many of them an element counts.
   SNAKE_DTYPE_DATETIME64 = 15,
   // Differences of time, as int64; likewise.
   SNAKE_DTYPE_TIMEDELTA64 = 16,
@@ -287,7 +290,8 @@ typedef struct snake_error {
   uint32_t frames_len;
   // How many texts `notes` has.
   uint32_t notes_len;
-  // The argument of the call that could not be made, from 1, keyword arguments after the others; 0 if it is about something else.
+  // The argument of the call that could not be made, from 1, keyword arguments after the others; 0 if it is about
+  // something else.
   uint32_t argument;
   // The class of the exception: `ValueError`, `module.Class`; empty when it is not an exception.
   struct snake_text type_name;
@@ -342,7 +346,8 @@ typedef struct snake_value {
 
 // A result of more than one value. Its owner reads it and ends it with `snake_tree_free`.
 typedef struct snake_tree {
-  // The values, in prefix order. The owner may set the `bits` of an `OBJECT` to 0, and then owns the reference itself.
+  // The values, in prefix order. The owner may set the `bits` of an `OBJECT` to 0, and then owns the reference
+  // itself.
   struct snake_value *values;
   // How many values there are.
   size_t values_len;
@@ -381,7 +386,8 @@ typedef struct snake_array {
 // | `RECORD` | index of the first field | fields | pairs, or named attributes |
 // | `TUPLE` | index of the first field | fields | items by position; the fields have no names |
 //
-// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its value.
+// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its
+// value.
 typedef struct snake_plan {
   // The nodes and fields.
   const struct snake_value *nodes;
@@ -403,8 +409,8 @@ typedef struct snake_result {
   const struct snake_plan *plan;
   // What it is.
   struct snake_value value;
-  // The data of `TEXT`, `BYTES` and `ARRAY` (C-contiguous, aligned, native byte order) that need no tree. It lies in `scratch`
-  // if it fits, else in memory of `owner`; nobody else writes to it.
+  // The data of `TEXT`, `BYTES` and `ARRAY` (C-contiguous, aligned, native byte order) that need no tree. It lies
+  // in `scratch` if it fits, else in memory of `owner`; nobody else writes to it.
   const void *data;
   // The size of `data` in bytes.
   size_t data_len;
@@ -469,9 +475,9 @@ void snake_error_free(struct snake_error *error);
 // Starts CPython in this process and imports NumPy. The libpython of the environment must be loaded globally
 // before this library is.
 //
-// Any thread. It may be called again: with the executable that runs already, it does nothing; after a failure, it tries
-// again what can be tried again. `SNAKE_ERROR_CODE_START` and `SNAKE_ERROR_CODE_ENVIRONMENT` are final where CPython itself began to start:
-// the message says so.
+// Any thread. It may be called again: with the executable that runs already, it does nothing; after a failure, it
+// tries again what can be tried again. `SNAKE_ERROR_CODE_START` and `SNAKE_ERROR_CODE_ENVIRONMENT` are final where
+// CPython itself began to start: the message says so.
 //
 // # Safety
 //
@@ -496,7 +502,8 @@ struct snake_error *snake_interpreter_stats(struct snake_stats *stats);
 //
 // # Safety
 //
-// `tree` must be NULL or a tree that its owner did not end yet, and of whose values only `bits` of an `OBJECT` was changed.
+// `tree` must be NULL or a tree that its owner did not end yet, and of whose values only `bits` of an `OBJECT` was
+// changed.
 void snake_tree_free(struct snake_tree *tree);
 
 // Borrows the memory of an array. Its elements must be aligned and in native byte order.
@@ -523,8 +530,8 @@ void snake_lease_notify(int32_t descriptor);
 
 // Takes the numbers of leases that came back: Python no longer reaches the memory that they stood for.
 //
-// Writes at most `capacity` numbers to `leases` and their count to `out_len`; what did not fit stays for the next call.
-// Any thread; never attaches.
+// Writes at most `capacity` numbers to `leases` and their count to `out_len`; what did not fit stays for the next
+// call. Any thread; never attaches.
 //
 // # Safety
 //
@@ -569,12 +576,13 @@ void snake_function_free(struct snake_function *function);
 
 // Calls a function.
 //
-// Memory given by `lend0` to `lend3` and `call->lends`, in this order, is what the `ARRAY` values among the arguments
-// describe, in theirs. Python sees it without a copy, read-only unless the value says otherwise. When the call has returned, Python
-// reaches none of it, except that for which a lease is reported: the host keeps that memory valid, in its place and unwritten until the lease
-// comes back (`snake_lease_returned_copy`).
+// Memory given by `lend0` to `lend3` and `call->lends`, in this order, is what the `ARRAY` values among the
+// arguments describe, in theirs. Python sees it without a copy, read-only unless the value says otherwise. When the
+// call has returned, Python reaches none of it, except that for which a lease is reported: the host keeps that
+// memory valid, in its place and unwritten until the lease comes back (`snake_lease_returned_copy`).
 //
-// Any thread; attaches for the time of the call. The caller owns `call->result.owner` and ends it with `snake_object_free`.
+// Any thread; attaches for the time of the call. The caller owns `call->result.owner` and ends it with
+// `snake_object_free`.
 //
 // # Safety
 //

@@ -69,8 +69,8 @@ pub enum Dtype {
     Complex64 = 13,
     /// Two float64.
     Complex128 = 14,
-    /// Points in time, as int64. Only in results: a `TEXT` with NumPy's name of the unit follows, and an `INT` with how many
-    /// of them an element counts.
+    /// Points in time, as int64. Only in results: a `TEXT` with NumPy's name of the unit follows, and an `INT` with
+    /// how many of them an element counts.
     Datetime64 = 15,
     /// Differences of time, as int64; likewise.
     Timedelta64 = 16,
@@ -100,8 +100,8 @@ const _: () = assert!(size_of::<std::ffi::c_long>() == 8);
 /// The base object of read-only arrays over lent memory: an object without a writable buffer. It lives for ever.
 static READ_ONLY: AtomicPtr<ffi::PyObject> = AtomicPtr::new(null_mut());
 
-/// NumPy's class of arrays and its `PyArray_New`. Through rust-numpy, each use looks the table up again, which costs 5 ns
-/// of a call of 170 (`make bench`, noop).
+/// NumPy's class of arrays and its `PyArray_New`. Through rust-numpy, each use looks the table up again, which costs
+/// 5 ns of a call of 170 (`make bench`, noop).
 static ARRAY_CLASS: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
 static ARRAY_NEW: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
@@ -208,7 +208,8 @@ impl<'py> Lent<'py> {
         }
         let (id, capsule) = lease::create(py)?;
         // SAFETY: the object is an array that `lend` made, so its struct has this layout, its base is the marker or
-        // NULL, and nothing else exchanges it; the array takes over the reference to the capsule and we drop the base's.
+        // NULL, and nothing else exchanges it; the array takes over the reference to the capsule and we drop the
+        // base's.
         unsafe {
             let array = self.array.as_ptr().cast::<PyArrayObject>();
             let before = std::mem::replace(&mut (*array).fields.base, capsule.into_ptr());
@@ -235,8 +236,8 @@ fn count_elements(shape: &[i64], size: usize) -> Option<usize> {
 ///
 /// # Safety
 ///
-/// `data` must point to elements as `value`, `shape` and `strides` say, aligned, valid until [`Lent::end`] said that nothing reaches
-/// them or the lease that it returned has come back.
+/// `data` must point to elements as `value`, `shape` and `strides` say, aligned, valid until [`Lent::end`] said that
+/// nothing reaches them or the lease that it returned has come back.
 pub(crate) unsafe fn lend<'py>(
     py: Python<'py>,
     value: &Value,
@@ -280,8 +281,9 @@ pub(crate) unsafe fn lend<'py>(
         reason = "at most MAX_DIMENSIONS"
     )]
     let dimensions = shape.len() as c_int;
-    // SAFETY: attached; the type number, shape and flags describe the memory as the caller promises; NumPy copies shape
-    // and strides and finds out itself whether they are contiguous. The result is a new reference, or NULL with an exception.
+    // SAFETY: attached; the type number, shape and flags describe the memory as the caller promises; NumPy copies
+    // shape and strides and finds out itself whether they are contiguous. The result is a new reference, or NULL with
+    // an exception.
     let array = unsafe {
         let new = std::mem::transmute::<*mut c_void, ArrayNew>(ARRAY_NEW.load(Ordering::Relaxed));
         let array = new(
@@ -342,8 +344,8 @@ impl ArrayRef<'_, '_> {
         unsafe { *self.fields().dimensions.add(axis) }.unsigned_abs() as u64
     }
 
-    /// Its dtype, if it is one of those above, and if the elements are all that the array is, which those of a masked array
-    /// or a matrix are not.
+    /// Its dtype, if it is one of those above, and if the elements are all that the array is, which those of a masked
+    /// array or a matrix are not.
     pub(crate) fn plain(&self) -> Option<Dtype> {
         // SAFETY: attached, and the object is alive.
         let exact = unsafe { npyffi::PyArray_CheckExact(self.object.py(), self.object.as_ptr()) } != 0;

@@ -1,7 +1,7 @@
 //! What every exported function goes through.
 //!
-//! An exported function is a shell: it checks its pointers and enters [`guarded`] or [`attached`], which catches a panic,
-//! turns every failure into a `snake_error` and so lets nothing unwind into C.
+//! An exported function is a shell: it checks its pointers and enters [`guarded`] or [`attached`], which catches a
+//! panic, turns every failure into a `snake_error` and so lets nothing unwind into C.
 #![expect(
     unsafe_code,
     reason = "turns the raw pointers of the C ABI into slices and references"

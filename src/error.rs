@@ -1,7 +1,7 @@
 //! Errors as data.
 //!
-//! An exception is described while its thread is attached and dropped at once: a traceback keeps frames, and frames keep
-//! lent arrays. What the host gets is text that has no ties to Python.
+//! An exception is described while its thread is attached and dropped at once: a traceback keeps frames, and frames
+//! keep lent arrays. What the host gets is text that has no ties to Python.
 #![expect(unsafe_code, reason = "hands out boxes as raw pointers and takes them back")]
 
 use std::ptr::{null, null_mut};
@@ -64,7 +64,8 @@ pub struct Error {
     pub frames_len: u32,
     /// How many texts `notes` has.
     pub notes_len: u32,
-    /// The argument of the call that could not be made, from 1, keyword arguments after the others; 0 if it is about something else.
+    /// The argument of the call that could not be made, from 1, keyword arguments after the others; 0 if it is about
+    /// something else.
     pub argument: u32,
     /// The class of the exception: `ValueError`, `module.Class`; empty when it is not an exception.
     pub type_name: Text,

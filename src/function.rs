@@ -18,7 +18,8 @@ use crate::value::{Kind, MAX_VALUES, Value, ValueResult};
 use crate::{output, thread_state};
 
 unsafe extern "C" {
-    // Exported by every libpython from 3.11 on, but in the limited API from 3.12 on only. It saves a tuple: 40 ns of 265.
+    // Exported by every libpython from 3.11 on, but in the limited API from 3.12 on only. It saves a tuple: 40 ns of
+    // 265.
     fn PyObject_Vectorcall(
         callable: *mut ffi::PyObject,
         args: *const *mut ffi::PyObject,
@@ -131,12 +132,13 @@ pub unsafe extern "C" fn snake_function_free(function: *mut Function) {
 
 /// Calls a function.
 ///
-/// Memory given by `lend0` to `lend3` and `call->lends`, in this order, is what the `ARRAY` values among the arguments
-/// describe, in theirs. Python sees it without a copy, read-only unless the value says otherwise. When the call has returned, Python
-/// reaches none of it, except that for which a lease is reported: the host keeps that memory valid, in its place and unwritten until the lease
-/// comes back (`snake_lease_returned_copy`).
+/// Memory given by `lend0` to `lend3` and `call->lends`, in this order, is what the `ARRAY` values among the
+/// arguments describe, in theirs. Python sees it without a copy, read-only unless the value says otherwise. When the
+/// call has returned, Python reaches none of it, except that for which a lease is reported: the host keeps that
+/// memory valid, in its place and unwritten until the lease comes back (`snake_lease_returned_copy`).
 ///
-/// Any thread; attaches for the time of the call. The caller owns `call->result.owner` and ends it with `snake_object_free`.
+/// Any thread; attaches for the time of the call. The caller owns `call->result.owner` and ends it with
+/// `snake_object_free`.
 ///
 /// # Safety
 ///
@@ -191,8 +193,8 @@ pub unsafe extern "C" fn snake_function_call(
             taken: 0,
         };
         let _attached = thread_state::attach()?;
-        // SAFETY: attached until the end of this closure. PyO3's own count is not raised, which costs about 30 ns: so only
-        // `Bound` references may be dropped here, as the rules of the crate say.
+        // SAFETY: attached until the end of this closure. PyO3's own count is not raised, which costs about 30 ns: so
+        // only `Bound` references may be dropped here, as the rules of the crate say.
         let py = unsafe { Python::assume_attached() };
         let mut arguments = Arguments {
             values: values.iter(),
@@ -273,8 +275,9 @@ fn run<'py>(
     if !arguments.values.as_slice().is_empty() {
         return Err(Failure::argument("the call describes more values than it counts"));
     }
-    // SAFETY: attached; the arguments, which are alive, lie behind one free slot, as `ARGUMENTS_OFFSET` promises; the names
-    // are as many different str as the last arguments. The result is a new reference, or NULL with an exception.
+    // SAFETY: attached; the arguments, which are alive, lie behind one free slot, as `ARGUMENTS_OFFSET` promises; the
+    // names are as many different str as the last arguments. The result is a new reference, or NULL with an
+    // exception.
     let result = unsafe {
         let result = PyObject_Vectorcall(
             function.as_ptr(),

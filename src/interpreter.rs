@@ -52,9 +52,9 @@ pub struct Stats {
 /// Starts CPython in this process and imports NumPy. The libpython of the environment must be loaded globally
 /// before this library is.
 ///
-/// Any thread. It may be called again: with the executable that runs already, it does nothing; after a failure, it tries
-/// again what can be tried again. `SNAKE_ERROR_CODE_START` and `SNAKE_ERROR_CODE_ENVIRONMENT` are final where CPython itself began to start:
-/// the message says so.
+/// Any thread. It may be called again: with the executable that runs already, it does nothing; after a failure, it
+/// tries again what can be tried again. `SNAKE_ERROR_CODE_START` and `SNAKE_ERROR_CODE_ENVIRONMENT` are final where
+/// CPython itself began to start: the message says so.
 ///
 /// # Safety
 ///
@@ -299,7 +299,8 @@ impl MainThread {
 
 /// Keeps SIGPIPE away from this thread and from those that it starts, or lets it come again; returns how it was.
 ///
-/// Without it, writing to a pipe that nobody reads fails with EPIPE. Where it comes on a thread that is not the host's, a Go program ends.
+/// Without it, writing to a pipe that nobody reads fails with EPIPE. Where it comes on a thread that is not the
+/// host's, a Go program ends.
 fn set_sigpipe_blocked(blocked: bool) -> bool {
     let how = if blocked { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
     // SAFETY: the sets are initialised before they are used; only the mask of the calling thread changes.
@@ -447,8 +448,8 @@ unsafe fn symbol<T: Copy>(name: &CStr) -> Option<T> {
 /// `Py_InitializeEx` would obey the first two and end the process when it fails.
 fn initialize(executable: &str) -> Result<(), String> {
     for variable in [c"PYTHONEXECUTABLE", c"__PYVENV_LAUNCHER__"] {
-        // CPython obeys these two in every configuration, and so would the processes that hosted code starts.
-        // SAFETY: the names are C strings. Like every change of the environment, this may disturb a thread that reads it
+        // CPython obeys these two in every configuration, and so would the processes that hosted code starts. SAFETY:
+        // the names are C strings. Like every change of the environment, this may disturb a thread that reads it
         // through C at this moment; so it is done where there is something to remove only.
         unsafe {
             if !libc::getenv(variable.as_ptr()).is_null() {

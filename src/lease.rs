@@ -35,8 +35,8 @@ pub extern "C" fn snake_lease_notify(descriptor: i32) {
 
 /// Takes the numbers of leases that came back: Python no longer reaches the memory that they stood for.
 ///
-/// Writes at most `capacity` numbers to `leases` and their count to `out_len`; what did not fit stays for the next call.
-/// Any thread; never attaches.
+/// Writes at most `capacity` numbers to `leases` and their count to `out_len`; what did not fit stays for the next
+/// call. Any thread; never attaches.
 ///
 /// # Safety
 ///

@@ -54,8 +54,8 @@ impl Drop for ThreadState {
 
 /// The calling thread is attached while this lives.
 ///
-/// Two words and no enum: copying an enum with a `bool` in it cost 5 ns of each call of 170 (`make bench`, noop), because the processor has
-/// to wait for a byte that was just written before it can read it as a part of a word.
+/// Two words and no enum: copying an enum with a `bool` in it cost 5 ns of each call of 170 (`make bench`, noop),
+/// because the processor has to wait for a byte that was just written before it can read it as a part of a word.
 pub(crate) struct Attached {
     /// The thread state through which it is attached; NULL if that is not ours.
     kept: *const ThreadState,

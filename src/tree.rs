@@ -1,8 +1,9 @@
 //! Describing a result that is more than one value: as values in prefix order, a container before its children.
 //!
 //! What an object is decides its description: numbers, text, bytes and containers are looked at here; the rest
-//! (dates, decimals, enums, data classes, pandas …) is put into simpler terms by `gophersnake.values`. A plan from the host says
-//! where it expects something else than that: a reference, named fields, or the items of an object array.
+//! (dates, decimals, enums, data classes, pandas …) is put into simpler terms by `gophersnake.values`. A plan from
+//! the host says where it expects something else than that: a reference, named fields, or the items of an object
+//! array.
 #![expect(unsafe_code, reason = "hands out boxes as raw pointers and takes them back")]
 
 use std::ptr::null_mut;
@@ -25,7 +26,8 @@ use crate::value::{Kind, MAX_DEPTH, MAX_VALUES, Value, small_int, utf8};
 #[repr(C)]
 #[derive(Debug)]
 pub struct Tree {
-    /// The values, in prefix order. The owner may set the `bits` of an `OBJECT` to 0, and then owns the reference itself.
+    /// The values, in prefix order. The owner may set the `bits` of an `OBJECT` to 0, and then owns the reference
+    /// itself.
     pub values: *mut Value,
     /// How many values there are.
     pub values_len: usize,
@@ -46,7 +48,8 @@ pub struct Tree {
 /// | `RECORD` | index of the first field | fields | pairs, or named attributes |
 /// | `TUPLE` | index of the first field | fields | items by position; the fields have no names |
 ///
-/// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its value.
+/// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its
+/// value.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Plan {
@@ -64,7 +67,8 @@ pub struct Plan {
 ///
 /// # Safety
 ///
-/// `tree` must be NULL or a tree that its owner did not end yet, and of whose values only `bits` of an `OBJECT` was changed.
+/// `tree` must be NULL or a tree that its owner did not end yet, and of whose values only `bits` of an `OBJECT` was
+/// changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn snake_tree_free(tree: *mut Tree) {
     if !tree.is_null() {

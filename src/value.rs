@@ -1,8 +1,9 @@
 //! Flat descriptions of values, in both directions. `argument` makes objects of them, `tree` makes them of objects.
 //!
-//! A value is four numbers and holds no pointer: so a host with a garbage collector may keep its descriptions in its own
-//! memory and hand them over without pinning or checking anything. (From Go, a struct with one pointer member cost a pointer check of
-//! each element; see ARCHITECTURE.md.) A container is followed by its children, each of which may be a container.
+//! A value is four numbers and holds no pointer: so a host with a garbage collector may keep its descriptions in its
+//! own memory and hand them over without pinning or checking anything. (From Go, a struct with one pointer member
+//! cost a pointer check of each element; see ARCHITECTURE.md.) A container is followed by its children, each of which
+//! may be a container.
 #![expect(
     unsafe_code,
     reason = "reads what the host described, and builds Python objects through the C API"
@@ -187,8 +188,8 @@ pub struct ValueResult {
     pub plan: *const Plan,
     /// What it is.
     pub value: Value,
-    /// The data of `TEXT`, `BYTES` and `ARRAY` (C-contiguous, aligned, native byte order) that need no tree. It lies in `scratch`
-    /// if it fits, else in memory of `owner`; nobody else writes to it.
+    /// The data of `TEXT`, `BYTES` and `ARRAY` (C-contiguous, aligned, native byte order) that need no tree. It lies
+    /// in `scratch` if it fits, else in memory of `owner`; nobody else writes to it.
     pub data: *const c_void,
     /// The size of `data` in bytes.
     pub data_len: usize,
@@ -229,8 +230,8 @@ impl ValueResult {
     ///
     /// # Safety
     ///
-    /// `data` must point to `len` bytes that stay valid and unchanged while `owner` is referenced, and `scratch` must be
-    /// as its contract says.
+    /// `data` must point to `len` bytes that stay valid and unchanged while `owner` is referenced, and `scratch` must
+    /// be as its contract says.
     pub(crate) unsafe fn set_data(&mut self, value: Value, data: *const c_void, len: usize, owner: Bound<'_, PyAny>) {
         self.value = value;
         self.data_len = len;

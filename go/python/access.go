@@ -6,8 +6,9 @@ import (
 	"iter"
 )
 
-// The methods in this file do what the operators and built-in functions of Python do. They wait for their turn like a call,
-// without a context; use [Object.Call] and [Object.Method] with one for what takes long. Exceptions are an [*Error].
+// The methods in this file do what the operators and built-in functions of Python do. They wait for their turn like a
+// call, without a context; use [Object.Call] and [Object.Method] with one for what takes long. Exceptions are an
+// [*Error].
 
 // Object returns what "module:qualified.name" names, importing the module if need be; "module" alone is the module.
 func (in *Interpreter) Object(name string) (*Object, error) {
@@ -128,8 +129,8 @@ func (o *Object) Equal(other any) (bool, error) {
 	return answer.Truth()
 }
 
-// Iter iterates over the object. An error ends the iteration and comes with a nil object. The caller closes the items, or leaves that to the
-// garbage collector.
+// Iter iterates over the object. An error ends the iteration and comes with a nil object. The caller closes the
+// items, or leaves that to the garbage collector.
 func (o *Object) Iter() iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
 		iterator, err := o.in.apply("builtins:iter", o)

@@ -28,8 +28,8 @@ type (
 
 // ToPython is implemented by types that say what they are in Python.
 //
-// It runs while the call has its turn, so that it must not wait for Python itself: with [Config].MaxConcurrent at 1, that turn would
-// never come.
+// It runs while the call has its turn, so that it must not wait for Python itself: with [Config].MaxConcurrent at 1,
+// that turn would never come.
 type ToPython interface {
 	// ToPython returns the value that is converted in place of this one.
 	ToPython() (any, error)
@@ -41,8 +41,8 @@ type Instance struct {
 	fields any
 }
 
-// New describes a new instance of a class: class(**fields). The class is a [Function] or an [Object], the fields are a struct
-// or a map with string keys.
+// New describes a new instance of a class: class(**fields). The class is a [Function] or an [Object], the fields are
+// a struct or a map with string keys.
 func New(class, fields any) Instance { return Instance{class, fields} }
 
 var (

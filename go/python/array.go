@@ -24,8 +24,8 @@ type floating interface {
 	~float32 | ~float64
 }
 
-// Lent is Go memory that a call lends to Python: an argument that Python sees as a NumPy array over the same memory. Make
-// one with [Lend], [LendMut] or [Matrix] for each call.
+// Lent is Go memory that a call lends to Python: an argument that Python sees as a NumPy array over the same memory.
+// Make one with [Lend], [LendMut] or [Matrix] for each call.
 type Lent struct {
 	pointer  unsafe.Pointer
 	length   int // of the slice; elements
@@ -36,8 +36,8 @@ type Lent struct {
 	err      error // of Reshape or Strided: the call reports it
 }
 
-// Lend lends a slice as a read-only array of one dimension, without copying. A numeric slice that is an argument itself is
-// lent in the same way, except []byte, which becomes bytes.
+// Lend lends a slice as a read-only array of one dimension, without copying. A numeric slice that is an argument
+// itself is lent in the same way, except []byte, which becomes bytes.
 //
 // The memory stays valid for as long as Python reaches it. Do not write to it from Go meanwhile: until the call has
 // returned, and if Python keeps the array ([Stats] counts that) until it lets go.

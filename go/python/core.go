@@ -124,7 +124,8 @@ func findCore(configured string) (path string, remove func(), err error) {
 			return file, keep, nil
 		}
 	}
-	// The loader looks into the build output of this module, which the link flags above name, and into the usual folders.
+	// The loader looks into the build output of this module, which the link flags above name, and into the usual
+	// folders.
 	return coreName, keep, nil
 }
 

@@ -670,7 +670,8 @@ func column(row reflect.Type, name string) (reflect.Type, func(row, value reflec
 	return nil, nil, fmt.Errorf("want a struct or a map with string keys for each row, got %v", row)
 }
 
-// readElements reads an array into a slice whose elements are not, or not only, numbers: nested slices, pointers, any, times.
+// readElements reads an array into a slice whose elements are not, or not only, numbers: nested slices, pointers,
+// any, times.
 func (s *results) readElements(target reflect.Value) error {
 	v, t := s.take(), target.Type()
 	shape := s.shape(v)
@@ -798,7 +799,8 @@ func (s *results) readMasked(target reflect.Value) error {
 	return s.fillBoxed(target, data, elements[bool](mask))
 }
 
-// fillTimes reads datetime64 or timedelta64 elements; NaT becomes a nil pointer, or is an error where there is no pointer.
+// fillTimes reads datetime64 or timedelta64 elements; NaT becomes a nil pointer, or is an error where there is no
+// pointer.
 func (s *results) fillTimes(out reflect.Value, row *C.snake_value, unit string, count int64) error {
 	element := out.Type().Elem()
 	pointer := element.Kind() == reflect.Pointer

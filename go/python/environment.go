@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// What can be wrong with an environment or an installation. [Start] wraps them in errors that name the file and say what mends it.
+// What can be wrong with an environment or an installation. [Start] wraps them in errors that name the file and say
+// what mends it.
 var (
 	// ErrNoPython: no Python was found, or the configured one does not exist.
 	ErrNoPython = errors.New("python: no Python found")

@@ -15,7 +15,8 @@ import (
 var (
 	// ErrClosed: the function, the object or the interpreter was closed.
 	ErrClosed = errors.New("python: closed")
-	// ErrRetained: Python kept lent memory although [Config].ForbidRetaining is set. The memory stays pinned until Python lets go of it.
+	// ErrRetained: Python kept lent memory although [Config].ForbidRetaining is set. The memory stays pinned until
+	// Python lets go of it.
 	ErrRetained = errors.New("python: lent memory was retained")
 	// ErrLimit: a bound of depth or size was passed.
 	ErrLimit = errors.New("python: limit passed")
@@ -25,14 +26,15 @@ var (
 
 // Error is a Python exception. It holds no reference to Python.
 //
-// errors.Is(err, python.ValueError) tells its class, base classes included; Unwrap returns its __cause__. All texts are valid UTF-8 of
-// bounded length; what has no UTF-8 form, such as lone surrogates, is escaped with backslashes.
+// errors.Is(err, python.ValueError) tells its class, base classes included; Unwrap returns its __cause__. All texts
+// are valid UTF-8 of bounded length; what has no UTF-8 form, such as lone surrogates, is escaped with backslashes.
 type Error struct {
 	// Type is the name of the class: "ValueError", "module.Class".
 	Type string
 	// Message is what str() says of the exception.
 	Message string
-	// Traceback is what Python prints of an uncaught exception, causes and contexts included. A cause has none of its own.
+	// Traceback is what Python prints of an uncaught exception, causes and contexts included. A cause has none of its
+	// own.
 	Traceback string
 	// Frames are the places of the traceback, outermost first.
 	Frames []Frame

@@ -134,14 +134,15 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))),
 		(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
 	if len(f.more) > 0 {
-		// Now, while the list is alive: when Go overwrites a pointer in C memory, its garbage collector looks at what stood there.
+		// Now, while the list is alive: when Go overwrites a pointer in C memory, its garbage collector looks at what
+		// stood there.
 		c.lends = nil
 	}
 	return f.finish(failure, forbidRetaining)
 }
 
-// invokeArray is invoke for the one argument that is most frequent, a slice of float64. It does the same with less: 30 ns of a
-// call of 200 (make bench, noop).
+// invokeArray is invoke for the one argument that is most frequent, a slice of float64. It does the same with less:
+// 30 ns of a call of 200 (make bench, noop).
 func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32, forbidRetaining bool) error {
 	pointer := unsafe.Pointer(unsafe.SliceData(data))
 	v := &f.values[:1][0]

@@ -56,8 +56,8 @@ func (f *Function) Close() error {
 
 // Call calls the function and returns its result as an [Object].
 //
-// Arguments are converted as the table of the package says. Python sees numeric slices as read-only arrays over the same
-// memory, without a copy. The last argument may be [KW].
+// Arguments are converted as the table of the package says. Python sees numeric slices as read-only arrays over the
+// same memory, without a copy. The last argument may be [KW].
 //
 // The call waits for its turn ([Config].MaxConcurrent) until the context ends. Every exception is an [*Error].
 func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) {

@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 )
 
-// gate lets a bounded number of calls into Python at a time. Each has a slot; the others wait as goroutines, and not inside
-// cgo, where each would take an OS thread. Those that wait are served in the order in which they came; a newcomer may find a
-// slot that has just come back before it is offered to them.
+// gate lets a bounded number of calls into Python at a time. Each has a slot; the others wait as goroutines, and not
+// inside cgo, where each would take an OS thread. Those that wait are served in the order in which they came; a
+// newcomer may find a slot that has just come back before it is offered to them.
 type gate struct {
 	slots   int
 	free    []atomic.Uint64 // a bit for each free slot
@@ -115,8 +115,9 @@ func (g *gate) leave(slot int) {
 	g.mu.Unlock()
 }
 
-// retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does not have to count
-// itself in and out of all that it uses: it only has to look, once it has its slot, that the thing is not closed.
+// retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does
+// not have to count itself in and out of all that it uses: it only has to look, once it has its slot, that the thing
+// is not closed.
 func (g *gate) retire(free func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

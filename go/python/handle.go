@@ -6,15 +6,16 @@ import (
 	"unsafe"
 )
 
-// handle is a reference to something in Python that may be closed while calls use it. A call looks at it once it has a slot of the
-// gate; the gate gives the reference back when all calls have ended that had a slot when it was closed.
+// handle is a reference to something in Python that may be closed while calls use it. A call looks at it once it has
+// a slot of the gate; the gate gives the reference back when all calls have ended that had a slot when it was closed.
 type handle struct {
 	pointer unsafe.Pointer // in C memory
 	closed  atomic.Bool
 	free    func(unsafe.Pointer)
 }
 
-// use returns the pointer for the time until the caller leaves the gate; ok is false if the handle is closed. The caller has a slot.
+// use returns the pointer for the time until the caller leaves the gate; ok is false if the handle is closed. The
+// caller has a slot.
 func (h *handle) use() (pointer unsafe.Pointer, ok bool) {
 	collectForTest()
 	return h.pointer, !h.closed.Load()
@@ -36,8 +37,8 @@ func (h *handle) drop() {
 	}
 }
 
-// freed holds the handles that are to be given back to the core, until the next call does that in its slot. Any number of
-// goroutines may close something at once, each of which would take an OS thread for itself in cgo.
+// freed holds the handles that are to be given back to the core, until the next call does that in its slot. Any
+// number of goroutines may close something at once, each of which would take an OS thread for itself in cgo.
 var freed freeList
 
 type freeList struct {

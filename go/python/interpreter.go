@@ -23,7 +23,8 @@ type Config struct {
 	// Path lists folders to put in front of sys.path. Relative ones are relative to the working directory of Start.
 	Path []string
 	// Core is the file of the core, libgophersnake.so. If it is empty, the first of these decides: GOPHERSNAKE_CORE,
-	// the copy embedded by the build tag gophersnake_embed, the folder of the executable, the build output of this module, /usr/local/lib, /usr/lib.
+	// the copy embedded by the build tag gophersnake_embed, the folder of the executable, the build output of this
+	// module, /usr/local/lib, /usr/lib.
 	Core string
 	// MaxConcurrent bounds how many calls are in Python at a time; others wait. 0 means GOMAXPROCS at the start.
 	MaxConcurrent int
@@ -48,13 +49,13 @@ var started struct {
 	interpreter *Interpreter
 }
 
-// Start starts Python in this process. CPython runs once in a process: another Start with an equal configuration returns the same
-// [Interpreter], one with a different configuration is an error.
+// Start starts Python in this process. CPython runs once in a process: another Start with an equal configuration
+// returns the same [Interpreter], one with a different configuration is an error.
 //
-// Python starts isolated: PYTHON* variables, the working directory and user site-packages have no effect. It changes no signal
-// handler and never ends the process. Errors wrap one of [ErrNoPython] and its neighbours and say what mends them.
-// After an error, Start may be called again with a better configuration. The exceptions are an error that wraps [ErrStart],
-// and another Python version once libpython and core are loaded: the message says so.
+// Python starts isolated: PYTHON* variables, the working directory and user site-packages have no effect. It changes
+// no signal handler and never ends the process. Errors wrap one of [ErrNoPython] and its neighbours and say what
+// mends them. After an error, Start may be called again with a better configuration. The exceptions are an error that
+// wraps [ErrStart], and another Python version once libpython and core are loaded: the message says so.
 func Start(config Config) (*Interpreter, error) {
 	config, err := config.normal()
 	if err != nil {
@@ -190,11 +191,12 @@ func (in *Interpreter) Stats() Stats {
 	}
 }
 
-// Shutdown ends the use of Python: later calls and those that wait get [ErrClosed]; running ones end first. Then it does what
-// Python does at the end of a program: it joins threads that are not daemons, runs atexit handlers and flushes output.
+// Shutdown ends the use of Python: later calls and those that wait get [ErrClosed]; running ones end first. Then it
+// does what Python does at the end of a program: it joins threads that are not daemons, runs atexit handlers and
+// flushes output.
 //
-// If the context ends earlier, Shutdown returns its error and the rest goes on in the background. It may be called again, to wait again. CPython is not finalised and
-// cannot be started anew in this process.
+// If the context ends earlier, Shutdown returns its error and the rest goes on in the background. It may be called
+// again, to wait again. CPython is not finalised and cannot be started anew in this process.
 func (in *Interpreter) Shutdown(ctx context.Context) error {
 	select {
 	case <-in.gate.close():

@@ -13,7 +13,8 @@ import (
 	"unsafe"
 )
 
-// Array is an array of any rank as a target of [As]: a copy in row-major order. As an argument it is lent without copying.
+// Array is an array of any rank as a target of [As]: a copy in row-major order. As an argument it is lent without
+// copying.
 type Array[T Number] struct {
 	// Data holds the elements, the last index changing fastest.
 	Data []T
@@ -119,8 +120,8 @@ func (m *Masked[T]) decode(s *results) (err error) {
 	return err
 }
 
-// CopyTo copies an array of one dimension into a slice of the caller's, and returns how many elements it has. It takes no Go memory.
-// The slice must be long enough; values are converted as [As] does.
+// CopyTo copies an array of one dimension into a slice of the caller's, and returns how many elements it has. It
+// takes no Go memory. The slice must be long enough; values are converted as [As] does.
 func CopyTo[T Number](o *Object, into []T) (int, error) {
 	count := 0
 	err := o.describe(nil, func(s *results) error {
@@ -141,8 +142,8 @@ func CopyTo[T Number](o *Object, into []T) (int, error) {
 	return count, err
 }
 
-// View is an array in Python's memory, for those who want to look at it without copying. Python may write to the same memory meanwhile.
-// Release it; afterwards its Data must not be used.
+// View is an array in Python's memory, for those who want to look at it without copying. Python may write to the same
+// memory meanwhile. Release it; afterwards its Data must not be used.
 type View[T Number] struct {
 	// Data starts at the element with index 0 in each dimension, and reaches to the last one.
 	Data []T
@@ -155,7 +156,8 @@ type View[T Number] struct {
 	cleanup runtime.Cleanup
 }
 
-// Borrow returns a view of an array. Its dtype must be that of T, its elements aligned and in native byte order, its strides not negative.
+// Borrow returns a view of an array. Its dtype must be that of T, its elements aligned and in native byte order, its
+// strides not negative.
 func Borrow[T Number](o *Object) (*View[T], error) {
 	if o.handle == nil {
 		return nil, fmt.Errorf("python: want an array of %v, got None", dtypeOf[T]())

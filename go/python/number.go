@@ -121,8 +121,8 @@ func (s *results) integerString(v *C.snake_value) string {
 	return s.integer(v).String()
 }
 
-// readNumbers takes an array of one dimension, or a list, tuple or set of numbers, as a fresh slice. Elements of an array may
-// change their size where every value stays what it is; any other change of dtype is an error.
+// readNumbers takes an array of one dimension, or a list, tuple or set of numbers, as a fresh slice. Elements of an
+// array may change their size where every value stays what it is; any other change of dtype is an error.
 func readNumbers[T Number](s *results) ([]T, error) {
 	v := s.peek()
 	if v.kind == C.SNAKE_KIND_ARRAY {

@@ -58,7 +58,8 @@ func As[T any](o *Object, options ...DecodeOption) (T, error) {
 	return value, nil
 }
 
-// Decode converts the object to the type that target points to, as [As] does. After an error, the target may be changed in part.
+// Decode converts the object to the type that target points to, as [As] does. After an error, the target may be
+// changed in part.
 func (o *Object) Decode(target any, options ...DecodeOption) error {
 	t := reflect.TypeOf(target)
 	if t == nil || t.Kind() != reflect.Pointer || reflect.ValueOf(target).IsNil() {

@@ -10,8 +10,8 @@ import (
 	"unsafe"
 )
 
-// plans holds for each Go type what the core is told to expect of a result, in C memory, for ever: there are as many as the
-// program has types of results.
+// plans holds for each Go type what the core is told to expect of a result, in C memory, for ever: there are as many
+// as the program has types of results.
 var plans sync.Map // of reflect.Type to *C.snake_plan or error
 
 var (

@@ -9,7 +9,8 @@ import (
 
 // record is how a struct type looks in Python: its exported fields by name, those of embedded structs among them.
 //
-// The tag `py:"name,omitempty"` gives a field another name, and leaves it out of a dict when it is zero; `py:"-"` hides it.
+// The tag `py:"name,omitempty"` gives a field another name, and leaves it out of a dict when it is zero; `py:"-"`
+// hides it.
 type record struct {
 	fields []recordField
 	byName map[string]int

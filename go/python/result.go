@@ -98,8 +98,8 @@ func (s *results) data(v *C.snake_value) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(s.bytes, v.bits)), v.len)
 }
 
-// items tells whether a value is a container of items, each of which follows its name if `named`, and passes over its head.
-// Of the records, only the named tuples have items.
+// items tells whether a value is a container of items, each of which follows its name if `named`, and passes over its
+// head. Of the records, only the named tuples have items.
 func (s *results) items(v *C.snake_value) (count int, named, ok bool) {
 	switch v.kind {
 	case C.SNAKE_KIND_LIST, C.SNAKE_KIND_TUPLE, C.SNAKE_KIND_SET:
