@@ -131,7 +131,7 @@ func TestObjectIs(t *testing.T) {
 		t.Error("IsNone is wrong")
 	}
 	_ = other.Close()
-	if a.Is(other) || other.Is(a) || other.Is(other) {
+	if a.Is(other) || other.Is(a) {
 		t.Error("a closed object is one")
 	}
 }
@@ -184,7 +184,7 @@ func TestClosedObject(t *testing.T) {
 	o := expression(t, in, "[1]")
 	for range 2 {
 		if err := o.Close(); err != nil {
-			t.Errorf("Close is not idempotent: %v", err)
+			t.Error("Close is not idempotent", err)
 		}
 	}
 	for name, err := range map[string]error{

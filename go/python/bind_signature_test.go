@@ -74,8 +74,8 @@ for f in (join, fixed, positional, several, pair, nothing, fails): f.__globals__
 `); err != nil {
 		t.Fatal(err)
 	}
-	type key struct{}
-	ctx := context.WithValue(background, key{}, "b")
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
 	seven := 7
 	for _, row := range []struct {
 		name string
@@ -109,10 +109,6 @@ for f in (join, fixed, positional, several, pair, nothing, fails): f.__globals__
 		}), "1 x [2.5] <nil>"}, {"too many results", bound("bindings:several", func(f func(int) (int, string, error)) string { return values(f(1)) }), "0  python: bindings:several: result: want"}, {"a result of the wrong type", bound("bindings:several", func(f func(int) (int, int, []float64, error)) string { return values(f(1)) }), "0 0 [] python: bindings:several: result[1]: want int, got str"},
 		{"several results from no tuple", bound("bindings:nothing", func(f func() (int, string, error)) string { return values(f()) }), "0  python: bindings:nothing: result: want"}, {"an object", bound("bindings:several", func(f func(int) (*Object, error)) string {
 			o, err := f(1)
-			if err != nil {
-				return err.Error()
-			}
-			defer o.Close()
 			return values(o, err)
 		}), "(1, 'x', [2.5]) <nil>"}, {"None", bound("bindings:nothing", func(f func() (any, error)) string { return values(f()) }), "<nil> <nil>"}, {"None as an object", bound("bindings:nothing", func(f func() (*Object, error)) string {
 			o, err := f()
@@ -126,10 +122,6 @@ for f in (join, fixed, positional, several, pair, nothing, fails): f.__globals__
 		// What there is to bind.
 		{"a class", bound("bindings:Class", func(f func(int) (*Object, error)) string {
 			o, err := f(3)
-			if err != nil {
-				return err.Error()
-			}
-			defer o.Close()
 			return values(said(o.Attr("x")), err)
 		}), "3 <nil>"}, {"a class method", bound("bindings:Class.make", func(f func(int) (int, error)) string { return values(f(3)) }), "3 <nil>"}, {"a static method", bound("bindings:Class.double", func(f func(int) (int, error)) string { return values(f(3)) }), "6 <nil>"}, {"a bound method", bound("bindings:bound", func(f func(int) (int, error)) string { return values(f(3)) }), "8 <nil>"}, {"an instance that can be called", bound("bindings:instance", func(f func(int) (int, error)) string { return values(f(3)) }), "3 <nil>"},
 		{"a partial", bound("bindings:partial", func(f func(int) ([]int, error)) string { return values(f(4)) }), "[1 4 3] <nil>"}, {"a builtin without signature", bound("builtins:max", func(f func(int, int, int) (int, error)) string { return values(f(1, 5, 2)) }), "5 <nil>"}, {"a ufunc", bound("numpy:add", func(f func([]int, []int) ([]int, error)) string { return values(f([]int{1}, []int{2})) }), "[3] <nil>"}, {"math", bound("math:hypot", func(f func(...float64) (float64, error)) string { return values(f(3, 4)) }), "5 <nil>"},

@@ -293,7 +293,8 @@ func TestSubImages(t *testing.T) {
 
 // numbersIn keeps the numbers of a shown struct.
 func numbersIn(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(c rune) bool { return c < '0' || c > '9' }), " ")
+	numbers := strings.FieldsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
+	return strings.Join(numbers, " ")
 }
 
 var _ = scenario("many lends while collecting", func() {

@@ -113,8 +113,8 @@ func TestResultContainers(t *testing.T) {
 
 		// Tuples, also those with names, as structs, arrays and slices.
 		gives("(1, 'x')", pairRecord{1, "x"}), gives("Pair(1, 'x')", pairRecord{1, "x"}), gives("(1, 2)", [2]int{1, 2}), gives("[1, 2]", [2]int{1, 2}), gives("((1, 2), (3, 4))", [2][2]int{{1, 2}, {3, 4}}), gives("()", [0]int{}),
-		gives("(1, 'x')", Tuple{1, "x"}), gives("()", Tuple{}), gives("(1, (2,))", Tuple{1, Tuple{2}}), gives("Pair(1, 'x')", Tuple{1, "x"}), gives("Pair(1, 'x')", []any{1, "x"}), gives("(1, 'x')", []any{1, "x"}), gives("collections.namedtuple('P', 'a b')(1, 2)", []int{1, 2}),
-		gives("collections.namedtuple('P', 'a b')(1, 2)", [2]int{1, 2}), gives("[Pair(1, 'x')]", []pairRecord{{1, "x"}}), gives("np.linalg.eigh(np.eye(1))", struct {
+		gives("(1, 'x')", Tuple{1, "x"}), gives("()", Tuple{}), gives("(1, (2,))", Tuple{1, Tuple{2}}), gives("Pair(1, 'x')", Tuple{1, "x"}), gives("Pair(1, 'x')", []any{1, "x"}), gives("(1, 'x')", []any{1, "x"}), gives("Numbers(1, 2)", []int{1, 2}),
+		gives("Numbers(1, 2)", [2]int{1, 2}), gives("[Pair(1, 'x')]", []pairRecord{{1, "x"}}), gives("np.linalg.eigh(np.eye(1))", struct {
 			Values  []float64   `py:"eigenvalues"`
 			Vectors [][]float64 `py:"eigenvectors"`
 		}{[]float64{1}, [][]float64{{1}}}),

@@ -58,6 +58,9 @@ class Pair(typing.NamedTuple):
     right: str
 
 
+Numbers = collections.namedtuple("Numbers", "a b")
+
+
 class Plain:
     """A class without any description of its fields."""
 
@@ -917,7 +920,11 @@ def scrambled(data):
     return _scrambled(_Bytes(data))
 
 
-def _simple(value, depth=0):
+class _Rows(list):
+    """What a structured array says."""
+
+
+def _simple(value):
     """Put a value into the terms that all its forms in Go have in common."""
     if isinstance(value, enum.Enum):
         return _simple(value.value)
@@ -935,7 +942,7 @@ def _simple(value, depth=0):
             return None
         value = value.astype(f"{value.dtype.kind}8[us]").item()
     if isinstance(value, np.ndarray) and value.dtype.names:
-        return [dict(zip(value.dtype.names, row)) for row in value.tolist()]
+        return _Rows(dict(zip(value.dtype.names, row)) for row in value.tolist())
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, datetime.datetime):
@@ -998,15 +1005,15 @@ def _alike(want, got, unordered=False):
         if isinstance(got, str) or not want.is_finite():
             return str(want) == str(got)
         want = fractions.Fraction(want)
-    if isinstance(got, decimal.Decimal):
+    if isinstance(got, decimal.Decimal) and got.is_finite():
         got = fractions.Fraction(got)
     if isinstance(want, int | float | complex | fractions.Fraction) and isinstance(
         got, int | float | complex | fractions.Fraction
     ):
         return want == got or (want != want and got != got)
-    if isinstance(want, list) and want and isinstance(want[0], dict) and isinstance(got, dict):  # rows as columns
+    if isinstance(want, _Rows) and want and isinstance(got, dict):  # rows as columns
         want = {key: [row[key] for row in want] for key in want[0]}
-    if want == [] and isinstance(got, dict) and not any(got.values()):  # no rows
+    if isinstance(want, _Rows) and not want and isinstance(got, dict) and not any(got.values()):
         return True
     if isinstance(want, list) and isinstance(got, dict):  # a tuple as a struct
         got = list(got.values())
