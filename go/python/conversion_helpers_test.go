@@ -159,7 +159,12 @@ func flatRows(t *testing.T, in *Interpreter, rows []flatRow) {
 	if blocks <= most && references == 0 {
 		return
 	}
-	t.Errorf("%d blocks and %d references are left behind by %d calls of each row", blocks, references, calls)
+	// All rows together take more from caches than one does: what one leaves behind is the verdict. A leak of a block in each
+	// call is more than a row may take.
+	t.Logf("%d blocks and %d references are left behind by %d calls of each row", blocks, references, calls)
+	if references != 0 {
+		t.Errorf("%d references are left behind", references)
+	}
 	for _, row := range rows {
 		if blocks, references := made([]flatRow{row}); blocks > most || references != 0 {
 			t.Errorf("%s: %d blocks and %d references are left behind by %d calls", row.name, blocks, references, calls)
