@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-#define SNAKE_ABI_VERSION 1
+#define SNAKE_ABI_VERSION 2
 
 // How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
@@ -50,6 +50,9 @@
 
 // How many dimensions NumPy allows in all its versions.
 #define SNAKE_MAX_DIMENSIONS 32
+
+// How deep calls of the host's functions and calls from within them may nest on one thread.
+#define SNAKE_MAX_NESTING 200
 
 // What kind of failure a `snake_error` reports.
 enum snake_error_code
@@ -117,6 +120,9 @@ typedef uint32_t snake_error_code;
 // | `COLUMNS` | | pairs of `TEXT` and array | not allowed | structured array, data frame |
 // | `MASKED` | | 2 | not allowed | an array and the array of its mask (1: no value) |
 // | `INSTANCE` | | 2 | an `OBJECT` that is a class and a `DICT` of keyword arguments | not used |
+// | `FUNCTION` | handle | in: 6 | a function of the host's; its name, qualified name and module follow as `TEXT`, its documentation and its text signature as `TEXT` or `NONE`, and as `INT` the address of the `snake_plan` for its arguments, or 0; the plan stays for ever | a function of the host's |
+// | `HOST` | handle | in: 1 | a value of the host's; an `OBJECT` that is its class follows, or `NONE` | a value of the host's |
+// | `MADE` | | 2 | a `TEXT` and a `TUPLE`: what the function of that name in `gophersnake.callbacks` makes of the arguments | not used |
 //
 // A position is an offset into the call's `bytes`; in a result, into `data`, or into the `bytes` of its tree.
 enum snake_kind
@@ -178,6 +184,12 @@ enum snake_kind
   SNAKE_KIND_MASKED = 25,
   // A new instance of a class.
   SNAKE_KIND_INSTANCE = 26,
+  // A function of the host's.
+  SNAKE_KIND_FUNCTION = 27,
+  // A value of the host's.
+  SNAKE_KIND_HOST = 28,
+  // What a helper makes.
+  SNAKE_KIND_MADE = 29,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -254,6 +266,29 @@ typedef uint32_t snake_want;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// How a call of the host's function ended.
+enum snake_outcome
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // It returned.
+  SNAKE_OUTCOME_RETURNED = 0,
+  // It failed: in Python, an exception of `gophersnake.GoError`.
+  SNAKE_OUTCOME_FAILED = 1,
+  // It panicked: in Python, a `gophersnake.GoPanic`.
+  SNAKE_OUTCOME_PANICKED = 2,
+  // It ended its thread of control: in Python, a `gophersnake.GoExit`.
+  SNAKE_OUTCOME_EXITED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum snake_outcome snake_outcome;
+#else
+typedef uint32_t snake_outcome;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // A resolved callable. Opaque; any thread may use it, several at a time.
 typedef struct snake_function snake_function;
 
@@ -307,6 +342,14 @@ typedef struct snake_error {
   const struct snake_text *notes;
   // The `__cause__`; NULL if there is none. It belongs to this error.
   const struct snake_error *cause;
+  // If a function of the host's caused it: its `SNAKE_OUTCOME_*`; else 0.
+  uint32_t outcome;
+  // The handle of the value that the function failed with, which stays valid until the error is freed; 0 if there
+  // is none.
+  uint64_t host;
+  // The exception itself, if a function of the host's waits for this call, so that it can raise it again. The
+  // caller may take it over by setting this to NULL.
+  struct snake_object *exception;
 } snake_error;
 
 // How to start the interpreter.
@@ -384,7 +427,8 @@ typedef struct snake_array {
 // | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 // | `DICT` | index of a node for the values | | pairs |
 // | `RECORD` | index of the first field | fields | pairs, or named attributes |
-// | `TUPLE` | index of the first field | fields | items by position; the fields have no names |
+// | `TUPLE` | index of the first field | fields | items by position; or arguments, by position and by name; its `dtype` is the index of the node for those that have no field, or 0 |
+// | `ARRAY` | | | an array that the host may write to, where it lies |
 //
 // A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its
 // value.
@@ -444,12 +488,60 @@ typedef struct snake_call {
   size_t leases_len;
   // A `SNAKE_WANT_*` value.
   uint32_t want;
+  // A number by which the host knows this call: its functions get it when Python calls them meanwhile.
+  uint64_t token;
   // Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
   // each retained array, 0 for the others.
   uint32_t retained;
   // The result; its `scratch` is the host's part.
   struct snake_result result;
 } snake_call;
+
+// Memory that the host gives away as an array: it stays valid and in its place until the lease comes back.
+typedef struct snake_gift {
+  // Its address.
+  uint64_t data;
+  // The number of the lease, which the host chooses; its highest bit is 1.
+  uint64_t lease;
+} snake_gift;
+
+// A call of one of the host's functions. The library fills in the first part; the host the second.
+typedef struct snake_invocation {
+  // The handle of the function.
+  uint64_t function;
+  // The `token` of the `snake_call` that this thread is in; 0 on a thread that is in none.
+  uint64_t caller;
+  // The positional arguments, then a `TEXT` and a value for each keyword argument. All that they point to stays
+  // valid for the call; the host may take an `OBJECT` over by setting its `bits` to 0.
+  struct snake_value *values;
+  // How many values there are, children included.
+  size_t values_len;
+  // What the positions of texts and bytes count in.
+  const uint8_t *bytes;
+  // How many bytes there are.
+  size_t bytes_len;
+  // How many positional arguments there are.
+  uint32_t args;
+  // How many keyword arguments there are.
+  uint32_t kwargs;
+  // Out: a `SNAKE_OUTCOME_*` value.
+  uint32_t outcome;
+  // Out: the result, or what the exception is made of; `reply_values` if it is more than one value. An `OBJECT`
+  // and each use of a `FUNCTION` or `HOST` become the library's.
+  struct snake_value reply;
+  // Out: the values of the reply, in memory of `malloc` that the library frees; NULL if it is one value.
+  struct snake_value *reply_values;
+  // Out: how many values the reply has, if it has more than one.
+  size_t reply_len;
+  // Out: what the positions in the reply count in; memory of `malloc` that the library frees, or NULL.
+  uint8_t *reply_bytes;
+  // Out: how many bytes there are.
+  size_t reply_bytes_len;
+  // Out: the memory of the arrays in the reply; the list is memory of `malloc` that the library frees, or NULL.
+  struct snake_gift *gifts;
+  // Out: how many there are.
+  size_t gifts_len;
+} snake_invocation;
 
 #ifdef __cplusplus
 extern "C" {
@@ -528,7 +620,8 @@ void snake_array_release(struct snake_object *owner);
 // Any thread; never attaches.
 void snake_lease_notify(int32_t descriptor);
 
-// Takes the numbers of leases that came back: Python no longer reaches the memory that they stood for.
+// Takes the numbers of leases that came back: Python no longer reaches the memory that they stood for. The handles of
+// functions and values of the host's that Python let go of are among them, each as often as it was passed on.
 //
 // Writes at most `capacity` numbers to `leases` and their count to `out_len`; what did not fit stays for the next
 // call. Any thread; never attaches.
@@ -547,24 +640,37 @@ struct snake_error *snake_lease_returned_copy(uint64_t *leases,
 // `object` must be NULL or a reference that its owner did not end yet.
 void snake_object_free(struct snake_object *object);
 
-// Describes the value of an object, as a call does that wants a value.
+// Makes another reference to the same object. The caller owns `*clone` and ends it with `snake_object_free`.
 //
 // Any thread; attaches.
 //
 // # Safety
 //
+// `object` must be a reference that its owner did not end yet, `clone` room for a pointer.
+struct snake_error *snake_object_clone(const struct snake_object *object, struct snake_object **clone);
+
+// Describes the value of an object, as a call does that wants a value.
+//
+// Any thread; attaches. The token is that of a `snake_call`.
+//
+// # Safety
+//
 // `object` must be a reference that its owner did not end yet; `result` must be as its contract says.
-struct snake_error *snake_object_value(const struct snake_object *object, struct snake_result *result);
+struct snake_error *snake_object_value(const struct snake_object *object,
+                                       uint64_t token,
+                                       struct snake_result *result);
 
 // Resolves `module:qualified.name` to a callable, importing the module.
 //
-// Any thread; attaches. The caller owns `*function` and ends it with `snake_function_free`.
+// Any thread; attaches. The caller owns `*function` and ends it with `snake_function_free`. The token is that of a
+// `snake_call`.
 //
 // # Safety
 //
 // `name` must point to `name_len` bytes, `function` to room for a pointer.
 struct snake_error *snake_function_load(const uint8_t *name,
                                         size_t name_len,
+                                        uint64_t token,
                                         struct snake_function **function);
 
 // Ends a function. NULL is allowed. Any thread; never attaches and never waits.
@@ -595,6 +701,16 @@ struct snake_error *snake_function_call(const struct snake_function *function,
                                         const void *lend1,
                                         const void *lend2,
                                         const void *lend3);
+
+// Names the function that calls the host's functions. It is called on any thread, which is not attached meanwhile,
+// and must not unwind. It may call this library, also to make calls.
+//
+// Any thread; never attaches.
+//
+// # Safety
+//
+// `call` must be a function that stays there for ever.
+struct snake_error *snake_callback_install(void (*call)(struct snake_invocation *invocation));
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -10,9 +10,19 @@ use smallvec::SmallVec;
 use crate::array::{self, Lent};
 use crate::boundary::Failure;
 use crate::error::ErrorCode;
-use crate::interpreter;
 use crate::object::Object;
 use crate::value::{Kind, MAX_DEPTH, Value};
+use crate::{callback, interpreter, lease};
+
+impl Drop for Arguments<'_, '_> {
+    /// Gives the handles back that no object was made for.
+    #[inline]
+    fn drop(&mut self) {
+        if !self.values.as_slice().is_empty() {
+            callback::give_back(self.values.as_slice());
+        }
+    }
+}
 
 /// The arguments of a call as the host described them, on their way to Python objects.
 pub(crate) struct Arguments<'a, 'py> {
@@ -23,7 +33,16 @@ pub(crate) struct Arguments<'a, 'py> {
     pub(crate) lent: SmallVec<[Lent<'py>; 4]>,
 }
 
-impl<'py> Arguments<'_, 'py> {
+impl<'a, 'py> Arguments<'a, 'py> {
+    pub(crate) fn new(values: &'a [Value], bytes: &'a [u8], lends: array::Lends<'a>) -> Self {
+        Arguments {
+            values: values.iter(),
+            bytes,
+            lends,
+            lent: SmallVec::new(),
+        }
+    }
+
     /// Builds the next value if it is an array, to which `lent` keeps the only reference.
     #[inline]
     pub(crate) fn next_lent(&mut self, py: Python<'py>) -> Option<Result<*mut ffi::PyObject, Failure>> {
@@ -43,7 +62,10 @@ impl<'py> Arguments<'_, 'py> {
 
     fn lend(&mut self, py: Python<'py>, kind: Kind, value: &Value) -> Result<Bound<'py, PyAny>, Failure> {
         let array = self.make_array(py, kind, value)?;
-        self.lent.push(Lent::new(array.clone()));
+        match self.lends.lease() {
+            Some(lease) => array::keep(&array, lease)?,
+            None => self.lent.push(Lent::new(array.clone())),
+        }
         Ok(array)
     }
 
@@ -161,10 +183,36 @@ impl<'py> Arguments<'_, 'py> {
                 let fields = self.build(py, depth + 1)?.cast_into::<PyDict>().map_err(PyErr::from)?;
                 Ok(class.call((), Some(&fields))?)
             }
+            Kind::Function => self.function(py, &value, depth),
+            Kind::Host => {
+                let class = self.build(py, depth).inspect_err(|_| lease::come_back(value.bits))?;
+                Ok(callback::make_value(py, value.bits, &class)?)
+            }
+            Kind::Made => {
+                let name = self.build(py, depth + 1)?.cast_into::<PyString>().map_err(PyErr::from)?;
+                let parts = self.build(py, depth + 1)?.cast_into::<PyTuple>().map_err(PyErr::from)?;
+                Ok(interpreter::helper(py, "callbacks")?.getattr(name)?.call1(parts)?)
+            }
             Kind::Other | Kind::Record | Kind::Time | Kind::Columns | Kind::Masked => {
                 Err(Failure::argument(format!("{kind:?} is no kind of argument")))
             }
         }
+    }
+
+    fn function(&mut self, py: Python<'py>, value: &Value, depth: u32) -> Result<Bound<'py, PyAny>, Failure> {
+        let mut texts = || -> Result<[Bound<'py, PyAny>; 5], Failure> {
+            Ok([
+                self.build(py, depth)?,
+                self.build(py, depth)?,
+                self.build(py, depth)?,
+                self.build(py, depth)?,
+                self.build(py, depth)?,
+            ])
+        };
+        let texts = texts().inspect_err(|_| lease::come_back(value.bits))?;
+        let plan = self.values.next().map_or(0, |plan| plan.bits);
+        let plan = std::ptr::with_exposed_provenance(usize::try_from(plan).unwrap_or(0));
+        Ok(callback::make_function(py, value.bits, plan, texts)?)
     }
 
     /// The shape of an array and its strides in bytes.

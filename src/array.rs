@@ -32,6 +32,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::boundary::{Failure, attached, out};
+use crate::callback::Gift;
 use crate::error::{Error, type_name};
 use crate::lease;
 use crate::object::{self, Object};
@@ -151,12 +152,36 @@ pub(crate) struct Lends<'a> {
     /// How many arrays the host has room to report leases for.
     pub(crate) room: usize,
     pub(crate) taken: usize,
+    /// In place of all these: memory that the host gives away.
+    pub(crate) gifts: Option<&'a [Gift]>,
 }
 
-impl Lends<'_> {
+impl<'a> Lends<'a> {
+    /// The memory of a reply.
+    pub(crate) fn given(gifts: &'a [Gift]) -> Self {
+        Lends {
+            direct: [null(); 4],
+            more: &[],
+            room: 0,
+            taken: 0,
+            gifts: Some(gifts),
+        }
+    }
+
+    /// The lease that the memory taken last stands under, if it was given away.
+    pub(crate) fn lease(&self) -> Option<u64> {
+        Some(self.gifts?.get(self.taken.checked_sub(1)?)?.lease)
+    }
+
     pub(crate) fn next(&mut self) -> Result<*const c_void, Failure> {
         let index = self.taken;
         self.taken += 1;
+        if let Some(gifts) = self.gifts {
+            let gift = gifts
+                .get(index)
+                .ok_or_else(|| Failure::argument(format!("the reply describes more arrays than it gives ({index})")))?;
+            return Ok(std::ptr::with_exposed_provenance(usize::try_from(gift.data).unwrap_or(0)));
+        }
         if index >= self.room {
             return Err(Failure::argument(format!(
                 "the call lends more arrays than `leases` has room for ({})",
@@ -217,6 +242,33 @@ impl<'py> Lent<'py> {
         }
         Ok(Some(id))
     }
+}
+
+impl Drop for Lends<'_> {
+    /// Gives memory back of which no array was made.
+    fn drop(&mut self) {
+        for gift in self.gifts.unwrap_or_default().iter().skip(self.taken) {
+            lease::come_back(gift.lease);
+        }
+    }
+}
+
+/// Makes a new array over given memory keep its lease.
+pub(crate) fn keep(array: &Bound<'_, PyAny>, id: u64) -> Result<(), Failure> {
+    let capsule = match lease::capsule(array.py(), id) {
+        Ok(capsule) => capsule,
+        Err(exception) => {
+            lease::come_back(id);
+            return Err(exception.into());
+        }
+    };
+    // SAFETY: the object is an array that `lend` has just made; it takes over the reference to the capsule.
+    unsafe {
+        let array = array.as_ptr().cast::<PyArrayObject>();
+        let before = std::mem::replace(&mut (*array).fields.base, capsule.into_ptr());
+        ffi::Py_XDECREF(before);
+    }
+    Ok(())
 }
 
 /// How many dimensions NumPy allows in all its versions.
@@ -357,6 +409,27 @@ impl ArrayRef<'_, '_> {
             .iter()
             .find(|known| known.2 == kind && known.3 == size)
             .map(|known| known.0)
+    }
+
+    /// Whether its elements lie one after the other, aligned and in native order.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.is_contiguous() && self.is_native() && self.fields().flags & npyffi::NPY_ARRAY_ALIGNED != 0
+    }
+
+    /// The first element.
+    pub(crate) fn data(&self) -> *const c_void {
+        self.fields().data.cast_const().cast()
+    }
+
+    /// Why the host cannot write to the array where it lies.
+    pub(crate) fn obstacle_to_writing(&self) -> Option<&'static str> {
+        if self.fields().flags & npyffi::NPY_ARRAY_WRITEABLE == 0 {
+            Some("an array that is read-only")
+        } else if !self.is_in_place() {
+            Some("an array whose elements do not lie one after the other in native order: pass numpy.ascontiguousarray of it")
+        } else {
+            None
+        }
     }
 
     /// Kind and size of the elements.

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorCode, Report};
 use crate::thread_state;
 
 /// The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// A text in UTF-8 that is not terminated by NUL and may contain NUL.
 #[repr(C)]
@@ -96,6 +96,17 @@ pub(crate) fn attached(body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> 
     guarded(|| {
         let _attached = thread_state::attach()?;
         counted(|py| body(py).map_err(|failure| failure.report(py)))
+    })
+}
+
+/// Like [`attached`], for what may call functions of the host's: they get the token.
+pub(crate) fn attached_in_call(token: u64, body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> *mut Error {
+    guarded(|| {
+        let _attached = thread_state::attach()?;
+        let outer = thread_state::exchange_call(token)?;
+        let outcome = counted(|py| body(py).map_err(|failure| failure.report(py)));
+        let _ = thread_state::exchange_call(outer);
+        outcome
     })
 }
 

@@ -10,7 +10,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::boundary::Text;
-use crate::interpreter;
+use crate::callback;
+use crate::object::{self, Kept, Object};
+use crate::{interpreter, thread_state};
 
 /// What kind of failure a `snake_error` reports.
 #[repr(u32)]
@@ -81,6 +83,14 @@ pub struct Error {
     pub notes: *const Text,
     /// The `__cause__`; NULL if there is none. It belongs to this error.
     pub cause: *const Error,
+    /// If a function of the host's caused it: its `SNAKE_OUTCOME_*`; else 0.
+    pub outcome: u32,
+    /// The handle of the value that the function failed with, which stays valid until the error is freed; 0 if there
+    /// is none.
+    pub host: u64,
+    /// The exception itself, if a function of the host's waits for this call, so that it can raise it again. The
+    /// caller may take it over by setting this to NULL.
+    pub exception: *mut Object,
 }
 
 /// Ends an error. NULL is allowed. Any thread; never attaches.
@@ -108,6 +118,12 @@ pub(crate) struct Report {
     notes: Vec<String>,
     cause: Option<Box<Report>>,
     argument: u32,
+    outcome: u32,
+    host: u64,
+    /// What keeps `host` valid.
+    #[expect(dead_code, reason = "it is kept for its `Drop`")]
+    origin: Kept,
+    exception: Kept,
 }
 
 /// What stands behind an `Error`: the view that the host sees and what it points to.
@@ -124,6 +140,7 @@ impl Drop for Owned {
     fn drop(&mut self) {
         // SAFETY: a cause comes from `into_raw` and belongs to this error alone.
         unsafe { snake_error_free(self.view.cause.cast_mut()) };
+        object::free(self.view.exception.cast());
     }
 }
 
@@ -150,10 +167,16 @@ impl Report {
 
     /// Describes an exception with the helper `gophersnake.errors.describe` and drops it.
     pub(crate) fn from_exception(py: Python<'_>, exception: PyErr) -> Self {
+        let keep = thread_state::is_in_callback();
+        // Before CPython 3.12, PyO3 keeps the traceback beside the value; `into_value` puts it back.
+        let value = exception.clone_ref(py).into_value(py).into_bound(py);
         let described = interpreter::helper(py, "errors")
-            // Before CPython 3.12, PyO3 keeps the traceback beside the value; `into_value` puts it back.
-            .and_then(|helper| helper.call_method1("describe", (exception.clone_ref(py).into_value(py),)))
-            .and_then(|described| Report::from_description(&described));
+            .and_then(|helper| helper.call_method1("describe", (&value, keep)))
+            .and_then(|described| Report::from_description(&described))
+            .map(|report| Report {
+                exception: if keep { Kept::new(value.into_any()) } else { Kept::default() },
+                ..report
+            });
         described.unwrap_or_else(|failure| {
             // The helper is not there yet, or memory or stack ran out: say what can be said with little.
             let class = exception.get_type(py);
@@ -178,8 +201,14 @@ impl Report {
     /// Reads the tuple that `gophersnake.errors.describe` returns; see there for its items.
     fn from_description(described: &Bound<'_, PyAny>) -> PyResult<Self> {
         let cause = described.get_item(6)?;
+        let origin = described.get_item(8)?;
+        let host = callback::handle_of(&origin).map_or(0, |(_, handle)| handle);
         Ok(Report {
             argument: 0,
+            outcome: described.get_item(7)?.extract()?,
+            host,
+            origin: if host == 0 { Kept::default() } else { Kept::new(origin) },
+            exception: Kept::default(),
             code: ErrorCode::Python as u32,
             type_name: described.get_item(0)?.extract()?,
             message: described.get_item(1)?.extract()?,
@@ -241,6 +270,9 @@ impl Report {
             frames: if frames.is_empty() { null() } else { frames.as_ptr() },
             notes: list(notes.len(), notes.as_ptr()),
             cause,
+            outcome: report.outcome,
+            host: report.host,
+            exception: report.exception.give(),
         };
         Box::into_raw(Box::new(Owned {
             view,

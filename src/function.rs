@@ -11,11 +11,11 @@ use smallvec::SmallVec;
 
 use crate::argument::Arguments;
 use crate::array::{Lends, Lent};
-use crate::boundary::{Failure, attached, counted, guarded, out, slice, text};
+use crate::boundary::{Failure, attached_in_call, counted, guarded, out, slice, text};
 use crate::error::{Error, Report, type_name};
 use crate::object::{self, Object};
 use crate::value::{Kind, MAX_VALUES, Value, ValueResult};
-use crate::{output, thread_state};
+use crate::{callback, output, thread_state};
 
 unsafe extern "C" {
     // Exported by every libpython from 3.11 on, but in the limited API from 3.12 on only. It saves a tuple: 40 ns of
@@ -71,6 +71,8 @@ pub struct Call {
     pub leases_len: usize,
     /// A `SNAKE_WANT_*` value.
     pub want: u32,
+    /// A number by which the host knows this call: its functions get it when Python calls them meanwhile.
+    pub token: u64,
 
     /// Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
     /// each retained array, 0 for the others.
@@ -81,7 +83,8 @@ pub struct Call {
 
 /// Resolves `module:qualified.name` to a callable, importing the module.
 ///
-/// Any thread; attaches. The caller owns `*function` and ends it with `snake_function_free`.
+/// Any thread; attaches. The caller owns `*function` and ends it with `snake_function_free`. The token is that of a
+/// `snake_call`.
 ///
 /// # Safety
 ///
@@ -90,9 +93,10 @@ pub struct Call {
 pub unsafe extern "C" fn snake_function_load(
     name: *const u8,
     name_len: usize,
+    token: u64,
     function: *mut *mut Function,
 ) -> *mut Error {
-    attached(|py| {
+    attached_in_call(token, |py| {
         // SAFETY: the caller's promise; likewise for `function`.
         let name = unsafe { text("name", name, name_len) }.map_err(Failure::Report)?;
         // SAFETY: see above.
@@ -191,21 +195,19 @@ pub unsafe extern "C" fn snake_function_call(
             more,
             room: call.leases_len,
             taken: 0,
+            gifts: None,
         };
-        let _attached = thread_state::attach()?;
+        let _attached = thread_state::attach().inspect_err(|_| callback::give_back(values))?;
         // SAFETY: attached until the end of this closure. PyO3's own count is not raised, which costs about 30 ns: so
         // only `Bound` references may be dropped here, as the rules of the crate say.
         let py = unsafe { Python::assume_attached() };
-        let mut arguments = Arguments {
-            values: values.iter(),
-            bytes,
-            lends,
-            lent: SmallVec::new(),
-        };
+        let mut arguments = Arguments::new(values, bytes, lends);
+        let outer = thread_state::exchange_call(call.token)?;
         let function = function.cast_mut().cast::<ffi::PyObject>();
         // SAFETY: the caller's promise: NULL or alive.
         let outcome = match unsafe { Borrowed::from_ptr_or_opt(py, function) } {
-            Some(function) => run(&function, call, &mut arguments, want),
+            // A reference of its own: while a function of the host's runs, the host may end this one.
+            Some(function) => run(&function.to_owned(), call, &mut arguments, want),
             None => Err(Failure::argument("function: want a pointer, got NULL")),
         };
         // The exception goes first: its frames may be all that still holds a lent array.
@@ -220,6 +222,7 @@ pub unsafe extern "C" fn snake_function_call(
         };
         drop(arguments);
         output::complete();
+        let _ = thread_state::exchange_call(outer);
         match (outcome, ended) {
             (Ok(()), Ok(())) => Ok(()),
             (Err(report), _) => Err(report),

@@ -20,7 +20,7 @@ use pyo3::types::PyCFunction;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
-use crate::{array, lease, object, output, thread_state};
+use crate::{array, callback, lease, object, output, thread_state};
 
 /// How to start the interpreter.
 #[repr(C)]
@@ -380,6 +380,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
             crate::boundary::panic_message(&*panic),
         ))
     })?;
+    callback::install(py)?;
     load_helpers(py, &NUMPY_HELPERS)?;
     helper(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;
     Ok(())
@@ -410,11 +411,18 @@ const HELPERS: [(&CStr, &CStr, &str); 4] = [
 ];
 
 /// The helpers that need NumPy.
-const NUMPY_HELPERS: [(&CStr, &CStr, &str); 1] = [(
-    c"gophersnake.values",
-    c"<gophersnake>/values.py",
-    include_str!("../python/gophersnake/values.py"),
-)];
+const NUMPY_HELPERS: [(&CStr, &CStr, &str); 2] = [
+    (
+        c"gophersnake.values",
+        c"<gophersnake>/values.py",
+        include_str!("../python/gophersnake/values.py"),
+    ),
+    (
+        c"gophersnake.callbacks",
+        c"<gophersnake>/callbacks.py",
+        include_str!("../python/gophersnake/callbacks.py"),
+    ),
+];
 
 fn load_helpers(py: Python<'_>, helpers: &[(&CStr, &CStr, &str)]) -> PyResult<()> {
     for (name, file, source) in helpers {

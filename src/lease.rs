@@ -33,7 +33,8 @@ pub extern "C" fn snake_lease_notify(descriptor: i32) {
     BELL.store(descriptor, Ordering::Release);
 }
 
-/// Takes the numbers of leases that came back: Python no longer reaches the memory that they stood for.
+/// Takes the numbers of leases that came back: Python no longer reaches the memory that they stood for. The handles of
+/// functions and values of the host's that Python let go of are among them, each as often as it was passed on.
 ///
 /// Writes at most `capacity` numbers to `leases` and their count to `out_len`; what did not fit stays for the next
 /// call. Any thread; never attaches.
@@ -68,6 +69,11 @@ pub unsafe extern "C" fn snake_lease_returned_copy(
 /// A new lease and the capsule that stands for it.
 pub(crate) fn create(py: Python<'_>) -> PyResult<(u64, Bound<'_, PyAny>)> {
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    Ok((id, capsule(py, id)?))
+}
+
+/// A capsule that stands for a lease.
+pub(crate) fn capsule(py: Python<'_>, id: u64) -> PyResult<Bound<'_, PyAny>> {
     let pointer = std::ptr::without_provenance_mut::<c_void>(usize::try_from(id).unwrap_or(usize::MAX));
     // SAFETY: attached; the pointer is not NULL and is never followed, the name is static, and the destructor has the
     // signature that is asked for.
@@ -76,7 +82,7 @@ pub(crate) fn create(py: Python<'_>) -> PyResult<(u64, Bound<'_, PyAny>)> {
         Bound::from_owned_ptr_or_err(py, capsule)?
     };
     COUNT.fetch_add(1, Ordering::Relaxed);
-    Ok((id, capsule))
+    Ok(capsule)
 }
 
 const NAME: &std::ffi::CStr = c"gophersnake.lease";
@@ -84,11 +90,20 @@ const NAME: &std::ffi::CStr = c"gophersnake.lease";
 unsafe extern "C" fn give_back(capsule: *mut ffi::PyObject) {
     // SAFETY: CPython calls this with the capsule that `create` made, attached.
     let pointer = unsafe { ffi::PyCapsule_GetPointer(capsule, NAME.as_ptr()) };
-    RETURNED
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(pointer.addr() as u64);
     COUNT.fetch_sub(1, Ordering::Relaxed);
+    come_back(pointer.addr() as u64);
+}
+
+/// Tells the host that Python has let go of what a number stands for.
+pub(crate) fn come_back(id: u64) {
+    let first = {
+        let mut returned = RETURNED.lock().unwrap_or_else(PoisonError::into_inner);
+        returned.push(id);
+        returned.len() == 1
+    };
+    if !first {
+        return; // the host has been told, and takes all
+    }
     let bell = BELL.load(Ordering::Acquire);
     if bell >= 0 {
         // A full pipe already says what this byte would; any other failure leaves the news to the next look.

@@ -16,6 +16,7 @@
 //! | `lease` | lent memory that Python kept, and the news that it let go |
 //! | `object` | references that the host owns, and their release from any thread |
 //! | `function` | resolving a callable, and calling it |
+//! | `callback` | functions and values of the host's that Python holds, and calls |
 //! | `output` | `sys.stdout` and `sys.stderr` |
 //!
 //! Rules for the whole crate: exported functions do nothing but check arguments and enter `boundary`; they never call
@@ -34,10 +35,12 @@ mod array;
 mod lease;
 mod object;
 mod function;
+mod callback;
 mod output;
 
 pub use array::*;
 pub use boundary::*;
+pub use callback::*;
 pub use error::*;
 pub use function::*;
 pub use interpreter::*;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use crate::boundary::{Failure, attached, out};
+use crate::boundary::{Failure, attached, attached_in_call, out};
 use crate::error::Error;
 use crate::value::ValueResult;
 
@@ -42,6 +42,27 @@ impl Object {
         // SAFETY: the caller's promise: NULL or alive.
         unsafe { Bound::from_borrowed_ptr_or_opt(py, pointer) }
             .ok_or_else(|| Failure::argument("want an object, got NULL"))
+    }
+}
+
+/// A reference that outlives the time for which its thread is attached. It is given back as those of the host are.
+#[derive(Default)]
+pub(crate) struct Kept(usize);
+
+impl Kept {
+    pub(crate) fn new(object: Bound<'_, PyAny>) -> Self {
+        Kept(Object::give(object).expose_provenance())
+    }
+
+    /// Hands the reference to the host; NULL if there is none.
+    pub(crate) fn give(&mut self) -> *mut Object {
+        std::ptr::with_exposed_provenance_mut(std::mem::take(&mut self.0))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        free(self.give().cast());
     }
 }
 
@@ -87,16 +108,38 @@ pub unsafe extern "C" fn snake_object_free(object: *mut Object) {
     free(object.cast());
 }
 
-/// Describes the value of an object, as a call does that wants a value.
+/// Makes another reference to the same object. The caller owns `*clone` and ends it with `snake_object_free`.
 ///
 /// Any thread; attaches.
 ///
 /// # Safety
 ///
+/// `object` must be a reference that its owner did not end yet, `clone` room for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_object_clone(object: *const Object, clone: *mut *mut Object) -> *mut Error {
+    attached(|py| {
+        // SAFETY: the caller's promise.
+        let clone = unsafe { out("clone", clone) }.map_err(Failure::Report)?;
+        // SAFETY: the caller's promise.
+        *clone = Object::give(unsafe { Object::borrow_address(py, object.addr() as u64) }?);
+        Ok(())
+    })
+}
+
+/// Describes the value of an object, as a call does that wants a value.
+///
+/// Any thread; attaches. The token is that of a `snake_call`.
+///
+/// # Safety
+///
 /// `object` must be a reference that its owner did not end yet; `result` must be as its contract says.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn snake_object_value(object: *const Object, result: *mut ValueResult) -> *mut Error {
-    attached(|py| {
+pub unsafe extern "C" fn snake_object_value(
+    object: *const Object,
+    token: u64,
+    result: *mut ValueResult,
+) -> *mut Error {
+    attached_in_call(token, |py| {
         // SAFETY: the caller's promise.
         let result = unsafe { out("result", result) }.map_err(Failure::Report)?;
         // SAFETY: the caller's promise.

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::ffi;
 
-use crate::error::Report;
+use crate::callback::MAX_NESTING;
+use crate::error::{ErrorCode, Report};
 use crate::{interpreter, object};
 
 unsafe extern "C" {
@@ -27,11 +28,20 @@ pub(crate) struct ThreadState {
     kept: Cell<*mut ffi::PyThreadState>,
     /// Whether a guard of this module lives further up this thread's stack.
     entered: Cell<bool>,
+    /// The token of the call that the thread is in; 0 if it is in none.
+    call: Cell<u64>,
+    /// How many functions of the host's run on this thread, one inside of the other.
+    callbacks: Cell<u32>,
 }
 
 thread_local! {
     static THREAD_STATE: ThreadState = const {
-        ThreadState { kept: Cell::new(null_mut()), entered: Cell::new(false) }
+        ThreadState {
+            kept: Cell::new(null_mut()),
+            entered: Cell::new(false),
+            call: Cell::new(0),
+            callbacks: Cell::new(0),
+        }
     };
 }
 
@@ -80,6 +90,59 @@ fn attach_foreign() -> Attached {
 /// Whether this thread of Python runs for a call of the host.
 pub(crate) fn is_in_call() -> bool {
     THREAD_STATE.try_with(|state| state.entered.get()).unwrap_or(false)
+}
+
+/// Notes which call of the host's the thread is in, and returns the one before; fails if they nest too deep.
+#[inline]
+pub(crate) fn exchange_call(token: u64) -> Result<u64, Box<Report>> {
+    THREAD_STATE
+        .try_with(|state| {
+            if state.callbacks.get() >= MAX_NESTING {
+                return Err(too_deep());
+            }
+            Ok(state.call.replace(token))
+        })
+        .unwrap_or(Ok(0))
+}
+
+#[cold]
+fn too_deep() -> Box<Report> {
+    Box::new(Report::new(
+        ErrorCode::Limit,
+        format!("calls from the host to Python and back nest deeper than {MAX_NESTING} levels"),
+    ))
+}
+
+/// Whether a function of the host's runs on this thread.
+pub(crate) fn is_in_callback() -> bool {
+    THREAD_STATE.try_with(|state| state.callbacks.get() > 0).unwrap_or(false)
+}
+
+/// Runs `body`, a call of the host's, detached. `body` gets the token of the call that the thread is in.
+pub(crate) fn detached(body: impl FnOnce(u64)) {
+    /// Attaches again, however the body ends.
+    struct Saved(*mut ffi::PyThreadState);
+    impl Drop for Saved {
+        fn drop(&mut self) {
+            // SAFETY: the thread state of this thread, which was attached to it when this was made, and which calls
+            // from within have left detached again.
+            unsafe { ffi::PyEval_RestoreThread(self.0) };
+        }
+    }
+    let caller = THREAD_STATE
+        .try_with(|state| {
+            state.callbacks.set(state.callbacks.get() + 1);
+            state.call.replace(0)
+        })
+        .unwrap_or(0);
+    // SAFETY: the calling thread is attached.
+    let saved = Saved(unsafe { ffi::PyEval_SaveThread() });
+    body(caller);
+    drop(saved);
+    let _ = THREAD_STATE.try_with(|state| {
+        state.callbacks.set(state.callbacks.get() - 1);
+        state.call.set(caller);
+    });
 }
 
 /// Attaches the calling thread, waiting for the GIL, and releases what other threads gave back meanwhile.

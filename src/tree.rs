@@ -18,9 +18,9 @@ use pyo3::types::{
 use crate::array::{self, Dtype};
 use crate::boundary::{Failure, slice};
 use crate::error::{ErrorCode, type_name};
-use crate::interpreter;
 use crate::object::{self, Object};
 use crate::value::{Kind, MAX_DEPTH, MAX_VALUES, Value, small_int, utf8};
+use crate::{callback, interpreter};
 
 /// A result of more than one value. Its owner reads it and ends it with `snake_tree_free`.
 #[repr(C)]
@@ -43,10 +43,12 @@ pub struct Tree {
 /// |---|---|---|---|
 /// | `NONE` | | | whatever it is |
 /// | `OBJECT` | | | a reference |
+/// | `FUNCTION` | | | a function or a value of the host's, or else a reference |
 /// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 /// | `DICT` | index of a node for the values | | pairs |
 /// | `RECORD` | index of the first field | fields | pairs, or named attributes |
-/// | `TUPLE` | index of the first field | fields | items by position; the fields have no names |
+/// | `TUPLE` | index of the first field | fields | items by position; or arguments, by position and by name; its `dtype` is the index of the node for those that have no field, or 0 |
+/// | `ARRAY` | | | an array that the host may write to, where it lies |
 ///
 /// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its
 /// value.
@@ -83,14 +85,14 @@ struct Owned {
     view: Tree,
     values: Vec<Value>,
     bytes: Vec<u8>,
-    /// The arrays that values point into.
-    arrays: Vec<*mut Object>,
+    /// What values point into or name by a handle.
+    kept: Vec<*mut Object>,
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        for array in &self.arrays {
-            object::free(array.cast());
+        for object in &self.kept {
+            object::free(object.cast());
         }
         for value in &self.values {
             if value.kind == Kind::Object as u32 {
@@ -103,6 +105,39 @@ impl Drop for Owned {
 impl Tree {
     /// Describes `object`.
     pub(crate) fn build(object: &Bound<'_, PyAny>, plan: Option<&Plan>) -> Result<*mut Tree, Failure> {
+        Self::fill(plan, false, |builder| builder.add(object, Node::at(0), 0))
+    }
+
+    /// Describes the arguments of a call of the host's: the positional ones, then a name and a value for each other.
+    /// Arrays are not copied if their elements lie one after the other.
+    pub(crate) fn of_arguments<'py>(
+        arguments: &Bound<'py, PyTuple>,
+        keywords: Option<&Bound<'py, PyDict>>,
+        plan: Option<&Plan>,
+    ) -> Result<*mut Tree, Failure> {
+        Self::fill(plan, true, |builder| {
+            let mut nodes = builder.plan.fields(Node::at(0));
+            for argument in arguments.iter_borrowed() {
+                let node = nodes.next().map_or_else(|| builder.plan.rest(), |field| field.1);
+                builder.add(&argument, node, 0)?;
+            }
+            for (name, value) in keywords.into_iter().flatten() {
+                builder.text(&name)?;
+                let node = match name.extract::<&str>() {
+                    Ok(name) => builder.plan.field(Node::at(0), name),
+                    Err(_) => Node::ANY,
+                };
+                builder.add(&value, node, 0)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn fill<'py>(
+        plan: Option<&Plan>,
+        shares: bool,
+        add: impl FnOnce(&mut Builder<'_, 'py>) -> Result<(), Failure>,
+    ) -> Result<*mut Tree, Failure> {
         let view = Tree {
             values: null_mut(),
             values_len: 0,
@@ -113,14 +148,14 @@ impl Tree {
             view,
             values: Vec::new(),
             bytes: Vec::new(),
-            arrays: Vec::new(),
+            kept: Vec::new(),
         });
-        Builder {
+        add(&mut Builder {
             tree: &mut owned,
             plan: Plan::read(plan)?,
             helper: None,
-        }
-        .add(object, Node::at(0), 0)?;
+            shares,
+        })?;
         owned.view = Tree {
             values: owned.values.as_mut_ptr(),
             values_len: owned.values.len(),
@@ -227,6 +262,14 @@ impl<'a> PlanView<'a> {
         })
     }
 
+    /// The node for arguments that have no field.
+    fn rest(&self) -> Node {
+        match self.node(Node::at(0)) {
+            Some(root) if root.dtype != 0 => Node::at(u64::from(root.dtype)),
+            _ => Node::ANY,
+        }
+    }
+
     fn field(&self, node: Node, name: &str) -> Node {
         self.fields(node)
             .find(|field| field.0 == name)
@@ -252,6 +295,8 @@ struct Builder<'a, 'py> {
     tree: &'a mut Owned,
     plan: PlanView<'a>,
     helper: Option<Bound<'py, PyAny>>,
+    /// Whether arrays may be described where they lie. Else they are copied, since nobody else may reach a result.
+    shares: bool,
 }
 
 impl<'py> Builder<'_, 'py> {
@@ -366,6 +411,14 @@ impl<'py> Builder<'_, 'py> {
             // The tree owns the reference from here on.
             return self.leaf(Kind::Object, reference.expose_provenance() as u64, 0);
         }
+        if self.plan.expects(node, Kind::Function) {
+            if let Some((kind, handle)) = callback::handle_of(object) {
+                self.tree.kept.push(Object::give(object.clone()));
+                return self.leaf(kind, handle, 0);
+            }
+            let reference = Object::give(object.clone());
+            return self.leaf(Kind::Object, reference.expose_provenance() as u64, 0);
+        }
         if let Ok(float) = object.cast::<PyFloat>() {
             self.leaf(Kind::Float, float.value().to_bits(), 0)
         } else if let Ok(truth) = object.cast::<PyBool>() {
@@ -405,6 +458,9 @@ impl<'py> Builder<'_, 'py> {
             self.items(Kind::Set, set.iter().map(Ok), node, depth)
         } else if let Ok(bytes) = object.cast::<PyByteArray>() {
             self.data(Kind::Bytes, &bytes.to_vec())
+        } else if let Some((kind, handle)) = callback::handle_of(object) {
+            self.tree.kept.push(Object::give(object.clone()));
+            self.leaf(kind, handle, 0)
         } else if let Some(bytes) = memoryview_bytes(object)? {
             self.data(Kind::Bytes, bytes.as_bytes())
         } else {
@@ -464,6 +520,11 @@ impl<'py> Builder<'_, 'py> {
         let Some(array) = array::from_object(object) else {
             return self.other(&type_name(&object.get_type()));
         };
+        if self.plan.expects(node, Kind::Array)
+            && let Some(obstacle) = array.obstacle_to_writing()
+        {
+            return self.other(obstacle);
+        }
         let Some(dtype) = array.plain() else {
             return self.explained(object, node, depth);
         };
@@ -478,9 +539,13 @@ impl<'py> Builder<'_, 'py> {
         let Some(array) = array::from_object(object) else {
             return self.other(&type_name(&object.get_type()));
         };
-        let (data, owner) = array::contiguous(object)?;
+        let (data, owner) = if self.shares && array.is_in_place() {
+            (array.data(), object.clone())
+        } else {
+            array::contiguous(object)?
+        };
         let bits = data.expose_provenance() as u64;
-        self.tree.arrays.push(Object::give(owner));
+        self.tree.kept.push(Object::give(owner));
         let dimensions = array.dimensions();
         let (kind, len) = if dimensions == 1 {
             (Kind::Array, array.length(0))

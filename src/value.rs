@@ -61,6 +61,9 @@ const SCRATCH_ALIGNMENT: usize = 16;
 /// | `COLUMNS` | | pairs of `TEXT` and array | not allowed | structured array, data frame |
 /// | `MASKED` | | 2 | not allowed | an array and the array of its mask (1: no value) |
 /// | `INSTANCE` | | 2 | an `OBJECT` that is a class and a `DICT` of keyword arguments | not used |
+/// | `FUNCTION` | handle | in: 6 | a function of the host's; its name, qualified name and module follow as `TEXT`, its documentation and its text signature as `TEXT` or `NONE`, and as `INT` the address of the `snake_plan` for its arguments, or 0; the plan stays for ever | a function of the host's |
+/// | `HOST` | handle | in: 1 | a value of the host's; an `OBJECT` that is its class follows, or `NONE` | a value of the host's |
+/// | `MADE` | | 2 | a `TEXT` and a `TUPLE`: what the function of that name in `gophersnake.callbacks` makes of the arguments | not used |
 ///
 /// A position is an offset into the call's `bytes`; in a result, into `data`, or into the `bytes` of its tree.
 #[repr(u32)]
@@ -120,12 +123,18 @@ pub enum Kind {
     Masked = 25,
     /// A new instance of a class.
     Instance = 26,
+    /// A function of the host's.
+    Function = 27,
+    /// A value of the host's.
+    Host = 28,
+    /// What a helper makes.
+    Made = 29,
 }
 
 impl Kind {
     /// From a number that came over the ABI.
     pub(crate) fn from_abi(kind: u32) -> Option<Self> {
-        const KINDS: [Kind; 27] = [
+        const KINDS: [Kind; 30] = [
             Kind::None,
             Kind::Bool,
             Kind::Int,
@@ -153,12 +162,18 @@ impl Kind {
             Kind::Columns,
             Kind::Masked,
             Kind::Instance,
+            Kind::Function,
+            Kind::Host,
+            Kind::Made,
         ];
         KINDS.get(kind as usize).copied()
     }
 
     pub(crate) fn is_container(self) -> bool {
-        matches!(self, Kind::List | Kind::Tuple | Kind::Dict | Kind::Set | Kind::Instance)
+        matches!(
+            self,
+            Kind::List | Kind::Tuple | Kind::Dict | Kind::Set | Kind::Instance | Kind::Made
+        )
     }
 }
 

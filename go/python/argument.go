@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"runtime"
 	"slices"
 	"sort"
 	"time"
@@ -156,6 +157,8 @@ func (f *frame) addValue(value any, depth int) error {
 		return f.addRational(&v)
 	case Instance:
 		return f.addInstance(v, depth)
+	case *hostFunction:
+		return f.addFunction(v)
 	case *image.Gray:
 		return f.addImage(v == nil, func() Lent { return lendPixels(v.Pix, v.Rect, v.Stride, 1) })
 	case *image.RGBA:
@@ -220,6 +223,16 @@ func (f *frame) addReflected(v reflect.Value, depth int) error {
 		f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
 	case reflect.Slice:
 		return f.addSlice(v, depth)
+	case reflect.Func:
+		if v.IsNil() {
+			f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
+			return nil
+		}
+		h, err := newHostFunction(v.Interface(), "", "go", nil)
+		if err != nil {
+			return err
+		}
+		return f.addFunction(h)
 	case reflect.Array:
 		if shape, _ := arrayShape(t); shape != nil {
 			// An array in an interface is a copy already; this one can be lent.
@@ -480,6 +493,15 @@ func (f *frame) addRational(r *big.Rat) error {
 
 // addObject describes a reference. The call has a slot, so that the object lives until it has ended.
 func (f *frame) addObject(owner any, h *handle) error {
+	if f.gives {
+		pointer, err := started.interpreter.clone(h)
+		runtime.KeepAlive(owner)
+		if err != nil {
+			return err
+		}
+		f.add(C.SNAKE_KIND_OBJECT, 0, uint64(uintptr(pointer)), 0)
+		return nil
+	}
 	pointer, ok := h.use()
 	if !ok {
 		return ErrClosed

@@ -42,12 +42,12 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 	switch b := any(&bound).(type) {
 	case *func(context.Context, []float64) error:
 		*b = func(ctx context.Context, data []float64) error {
-			frame, slot, err := f.runArray(ctx, data, C.SNAKE_WANT_OBJECT)
+			frame, err := f.runArray(ctx, data, C.SNAKE_WANT_OBJECT)
 			if err != nil {
 				return err
 			}
 			frame.releaseResult()
-			f.in.gate.leave(slot)
+			f.in.leaveEmpty(frame)
 			return nil
 		}
 	case *func(context.Context, []float64) (float64, error):
@@ -76,13 +76,13 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 // bindArray makes a function of the most common shape, which needs no reflection.
 func bindArray[R any](f *Function, read func(*results) (R, error)) func(context.Context, []float64) (R, error) {
 	return func(ctx context.Context, data []float64) (out R, err error) {
-		frame, slot, err := f.runArray(ctx, data, C.SNAKE_WANT_VALUE)
+		frame, err := f.runArray(ctx, data, C.SNAKE_WANT_VALUE)
 		if err != nil {
 			return out, err
 		}
 		out, err = read(frame.results.reset(f.in, &frame.call.result))
 		frame.releaseResult()
-		f.in.gate.leave(slot)
+		f.in.leaveEmpty(frame)
 		if err != nil {
 			return out, f.failed(atResult(err))
 		}
@@ -142,9 +142,6 @@ func readSignature(t reflect.Type) (*signature, error) {
 		if err := checkKind(result); err != nil {
 			return nil, err
 		}
-		if result.Kind() == reflect.Interface && result.NumMethod() > 0 {
-			return nil, fmt.Errorf("%v is no target of a conversion", result)
-		}
 	}
 	var err error
 	switch len(s.results) {
@@ -160,7 +157,7 @@ func readSignature(t reflect.Type) (*signature, error) {
 // checkKind refuses types that have no form in Python, whatever their value.
 func checkKind(t reflect.Type) error {
 	switch t.Kind() {
-	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+	case reflect.UnsafePointer:
 		return fmt.Errorf("a Go %v has no form in Python", t)
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		return checkKind(t.Elem())

@@ -21,9 +21,13 @@ FORWARD(snake_error *, array_borrow, (const snake_object *object, snake_array *a
 FORWARD(void, array_release, (snake_object * owner), (owner))
 FORWARD(void, tree_free, (snake_tree * tree), (tree))
 FORWARD(void, object_free, (snake_object * object), (object))
-FORWARD(snake_error *, object_value, (const snake_object *object, snake_result *result), (object, result))
-FORWARD(snake_error *, function_load, (const uint8_t *name, size_t name_len, snake_function **function),
-        (name, name_len, function))
+FORWARD(snake_error *, object_clone, (const snake_object *object, snake_object **clone), (object, clone))
+FORWARD(snake_error *, object_value, (const snake_object *object, uint64_t token, snake_result *result),
+        (object, token, result))
+FORWARD(snake_error *, function_load,
+        (const uint8_t *name, size_t name_len, uint64_t token, snake_function **function),
+        (name, name_len, token, function))
+FORWARD(snake_error *, callback_install, (void (*call)(snake_invocation *)), (call))
 FORWARD(void, function_free, (snake_function * function), (function))
 
 static snake_error *(*core_function_call)(const snake_function *, snake_call *, const uint8_t *, const void *,
@@ -32,6 +36,10 @@ static snake_error *(*core_function_call)(const snake_function *, snake_call *, 
 snake_error *function_call(uintptr_t function, uintptr_t call, const uint8_t *bytes, const uint8_t *lend0,
                            const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3) {
     return core_function_call((const snake_function *)function, (snake_call *)call, bytes, lend0, lend1, lend2, lend3);
+}
+
+snake_error *callback_install(void) {
+    return snake_callback_install(gophersnakeCallback);
 }
 
 static const struct {
@@ -47,6 +55,8 @@ static const struct {
     {"snake_interpreter_stats", &core_interpreter_stats},
     {"snake_lease_notify", &core_lease_notify},
     {"snake_lease_returned_copy", &core_lease_returned_copy},
+    {"snake_callback_install", &core_callback_install},
+    {"snake_object_clone", &core_object_clone},
     {"snake_object_free", &core_object_free},
     {"snake_object_value", &core_object_value},
     {"snake_function_load", &core_function_load},

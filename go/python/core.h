@@ -33,6 +33,12 @@ bool core_open(const char *path, uint32_t *version, char **error);
 snake_error *function_call(uintptr_t function, uintptr_t call, const uint8_t *bytes, const uint8_t *lend0,
                            const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3);
 
+// Tells the core to call Go's functions through the one below.
+snake_error *callback_install(void);
+
 #pragma GCC visibility pop
+
+// Written in Go: calls the function of the invocation.
+extern void gophersnakeCallback(snake_invocation *invocation);
 
 #endif

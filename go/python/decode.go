@@ -93,7 +93,12 @@ func (s *results) decode(target any) (err error) {
 
 // reflected reads a result into a variable by the kind of its type.
 func (s *results) reflected(target reflect.Value) error {
+	if v := s.peek(); v.kind == C.SNAKE_KIND_HOST || v.kind == C.SNAKE_KIND_FUNCTION {
+		return s.readHosted(target)
+	}
 	switch t := target.Type(); target.Kind() {
+	case reflect.Func:
+		return s.readCallable(target)
 	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8,
 		reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr, reflect.Float32, reflect.Float64,
 		reflect.Complex64, reflect.Complex128:
@@ -118,7 +123,7 @@ func (s *results) reflected(target reflect.Value) error {
 		return nil
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
-			return fmt.Errorf("%v, an interface with methods, is no target of a conversion", t)
+			return s.readInterface(target)
 		}
 		value, err := s.natural()
 		switch {
@@ -299,6 +304,10 @@ func (s *results) natural() (any, error) {
 		return s.naturalArray()
 	case C.SNAKE_KIND_OBJECT:
 		return s.readObject()
+	case C.SNAKE_KIND_HOST, C.SNAKE_KIND_FUNCTION:
+		var value any
+		err := s.readHosted(reflect.ValueOf(&value).Elem())
+		return value, err
 	case C.SNAKE_KIND_DATETIME, C.SNAKE_KIND_DATE:
 		return readTime(s)
 	case C.SNAKE_KIND_TIME, C.SNAKE_KIND_DURATION:

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"unsafe"
 )
@@ -43,6 +44,11 @@ type Error struct {
 
 	bases []string
 	cause error
+	// exception is the exception itself, if a Go function may raise it again. See copyException.
+	exception *Object
+	// panicked and value say with what a Go function panicked.
+	panicked bool
+	value    any
 }
 
 // Frame is a place in a traceback.
@@ -82,7 +88,8 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// Unwrap returns the __cause__ of the exception, an *Error, or nil.
+// Unwrap returns the __cause__ of the exception, an *Error, or nil. For an exception that a Go function caused
+// (GoError) it returns the error of the Go function.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Class is an exception class by its full name, for errors.Is: Class("package.module.Class"). The classes of Python's
@@ -124,8 +131,32 @@ const (
 	ZeroDivisionError   = Class("builtins.ZeroDivisionError")
 )
 
-// takeError turns an error of the core into one of Go, and ends it. NULL is nil.
+// takeError turns an error of the core into one of Go, and ends it. NULL is nil. If a Go function panicked in Python, it
+// panics on; so the caller has nothing to give back that is not deferred.
 func takeError(e *C.snake_error) error {
+	err := copyFailure(e)
+	goOn(err)
+	return err
+}
+
+// errExiting: a Go function that Python called has ended its goroutine.
+var errExiting = errors.New("a Go function ended its goroutine")
+
+// goOn panics if a Go function that Python called has panicked, and ends the goroutine if it has ended its own.
+func goOn(err error) {
+	if err == nil {
+		return
+	}
+	if err == errExiting { //nolint:errorlint // it is never wrapped
+		runtime.Goexit()
+	}
+	if e, ok := err.(*Error); ok && e.panicked { //nolint:errorlint // a cause that panicked was handled by Python
+		panic(e.value)
+	}
+}
+
+// copyFailure is takeError, but leaves it to the caller to go on.
+func copyFailure(e *C.snake_error) error {
 	if e == nil {
 		return nil
 	}
@@ -139,6 +170,9 @@ func takeError(e *C.snake_error) error {
 
 func copyError(e *C.snake_error) error {
 	if e.code == C.SNAKE_ERROR_CODE_PYTHON {
+		if e.outcome == C.SNAKE_OUTCOME_EXITED {
+			return errExiting
+		}
 		return copyException(e)
 	}
 	sentinel := map[C.uint32_t]error{
@@ -174,7 +208,32 @@ func copyException(e *C.snake_error) *Error {
 	if e.cause != nil {
 		exception.cause = copyException(e.cause)
 	}
+	if e.exception != nil {
+		exception.exception = newObject(started.interpreter, unsafe.Pointer(e.exception))
+		e.exception = nil
+	}
+	if e.host != 0 {
+		switch value, _ := hosted.value(uint64(e.host)); e.outcome {
+		case C.SNAKE_OUTCOME_FAILED:
+			exception.joinCause(value.(error))
+		case C.SNAKE_OUTCOME_PANICKED:
+			exception.panicked, exception.value = true, value.(panicValue).value
+		}
+	}
 	return exception
+}
+
+// joinCause makes the error of a Go function what the exception unwraps to, together with its __cause__.
+func (e *Error) joinCause(err error) {
+	if e.cause != nil {
+		var inner *Error
+		if errors.As(err, &inner) {
+			e.cause = err // it wraps what became the cause
+			return
+		}
+		err = errors.Join(err, e.cause)
+	}
+	e.cause = err
 }
 
 func copyTexts(first *C.snake_text, count C.uint32_t) []string {

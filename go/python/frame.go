@@ -4,13 +4,21 @@ package python
 import "C"
 
 import (
+	"context"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
 // frame is the memory that a call describes its arguments and its result in. Each slot of the gate has one, which is
 // used again and again. What the core follows pointers to lies in C memory, so that cgo has nothing to check or pin.
 type frame struct {
+	slot int             // of the gate
+	ctx  context.Context // of the call; nil between calls
+	// exiting tells that a Go function, which the call called, wants to end its goroutine.
+	exiting bool
+
 	call   *C.snake_call
 	values []C.snake_value // in C memory; its capacity is what call.values has room for
 	leases []C.uint64_t    // likewise
@@ -24,6 +32,8 @@ type frame struct {
 	// indirections counts the pointers that lead to the value which is being described.
 	indirections int
 	more         []unsafe.Pointer // the lent memory from the fifth on, pinned
+	hosted       []uint64         // the handles among the arguments, until the core has them
+	gives        bool             // what is described is a reply: it is given away and not lent
 }
 
 // memory is a part of Go's memory that is lent.
@@ -49,6 +59,49 @@ func newFrame() *frame {
 	return f
 }
 
+// frames holds all frames that there are. Each is known to the core by its place in the list, the token of its call.
+var frames frameTable
+
+type frameTable struct {
+	all   atomic.Pointer[[]*frame]
+	mu    sync.Mutex
+	spare []*frame
+}
+
+// take returns a frame that nobody uses.
+func (t *frameTable) take() *frame {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if last := len(t.spare) - 1; last >= 0 {
+		f := t.spare[last]
+		t.spare = t.spare[:last]
+		return f
+	}
+	var all []*frame
+	if known := t.all.Load(); known != nil {
+		all = *known
+	}
+	f := newFrame()
+	all = append(all[:len(all):len(all)], f)
+	f.call.token = C.uint64_t(len(all))
+	t.all.Store(&all)
+	return f
+}
+
+func (t *frameTable) put(f *frame) {
+	t.mu.Lock()
+	t.spare = append(t.spare, f)
+	t.mu.Unlock()
+}
+
+// byToken returns the frame of the call with that token; nil if there is none.
+func (t *frameTable) byToken(token C.uint64_t) *frame {
+	if token == 0 {
+		return nil
+	}
+	return (*t.all.Load())[token-1]
+}
+
 // grow moves a slice in C memory to room for at least double.
 func grow[T any](s []T, atLeast int) []T {
 	var element T
@@ -68,7 +121,7 @@ func (f *frame) add(kind, dtype uint32, bits, length uint64) {
 // lend describes an array over Go's memory.
 func (f *frame) lend(m Lent) {
 	var writable uint64
-	if m.writable {
+	if m.writable || f.gives {
 		writable = 1
 	}
 	if m.shape == nil {
@@ -122,6 +175,7 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	c.leases_len = C.size_t(len(f.leases))
 	c.want = C.uint32_t(want)
 	c.lends_len = 0
+	f.hosted = f.hosted[:0]
 	if len(f.more) > 0 {
 		// C memory may hold these pointers, because what they point to is pinned, the list itself included.
 		f.pins.Pin(&f.more[0])
@@ -156,7 +210,7 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 	c.want = C.uint32_t(want)
 	c.result.plan = nil
 	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))), nil, (*C.uint8_t)(pointer), nil, nil, nil)
-	if c.retained == 0 && failure == nil {
+	if c.retained == 0 && failure == nil && !f.exiting {
 		return nil
 	}
 	f.leases = f.leases[:1]
@@ -179,7 +233,15 @@ func (f *frame) finish(failure *C.snake_error, forbidRetaining bool) error {
 			return ErrRetained
 		}
 	}
-	return takeError(failure)
+	if f.exiting {
+		if failure != nil {
+			C.snake_error_free(failure)
+		} else {
+			f.releaseResult()
+		}
+		return errExiting
+	}
+	return copyFailure(failure)
 }
 
 // holdLeases pins what Python kept. Its arguments keep the memory alive until then.
@@ -214,6 +276,11 @@ func (f *frame) reset() {
 		f.bytes = nil
 	}
 	f.values, f.bytes, f.leases = f.values[:0], f.bytes[:0], f.leases[:0]
+	f.exiting = false
+	for _, handle := range f.hosted { // the core has not seen them
+		hosted.release(handle)
+	}
+	f.hosted = f.hosted[:0]
 	clear(f.lends)
 	f.lends = f.lends[:0]
 	if len(f.kept) > 0 {

@@ -17,6 +17,7 @@ type Function struct {
 	handle  *handle
 	name    string
 	cleanup runtime.Cleanup
+	object  *Object // what the handle belongs to, if not to the function
 }
 
 // Func resolves "module:qualified.name" to a callable, importing the module if need be.
@@ -25,14 +26,14 @@ func (in *Interpreter) Func(name string) (*Function, error) {
 	if !utf8.ValidString(name) {
 		return nil, fmt.Errorf("python: %q: want \"module:function\" in valid UTF-8", name)
 	}
-	frame, slot, err := in.enter(context.Background())
+	frame, err := in.enter(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
-	defer in.leave(frame, slot)
+	defer in.leave(frame)
 	var pointer *C.snake_function
 	bytes := unsafe.StringData(name)
-	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), &pointer)); err != nil {
+	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), frame.call.token, &pointer)); err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
 	f := &Function{in: in, name: name, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
@@ -74,9 +75,9 @@ func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) 
 
 // run makes one call: `add` describes its arguments, `use` takes its result.
 func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
-	frame, slot, err := f.in.enter(ctx)
+	frame, err := f.in.enter(ctx)
 	if err == nil {
-		err = f.runIn(frame, slot, want, plan, add, use)
+		err = f.runIn(frame, want, plan, add, use)
 	}
 	if err != nil {
 		return f.failed(err)
@@ -84,9 +85,9 @@ func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add
 	return nil
 }
 
-func (f *Function) runIn(frame *frame, slot int, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
+func (f *Function) runIn(frame *frame, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
 	// Deferred, because methods of the caller's types run in between, which may panic.
-	defer f.in.leave(frame, slot)
+	defer f.in.leave(frame)
 	pointer, ok := f.handle.use()
 	if !ok {
 		return ErrClosed
@@ -109,10 +110,10 @@ func (f *Function) runIn(frame *frame, slot int, want uint32, plan *C.snake_plan
 }
 
 // runArray is run for one argument that is a slice of float64. Nothing in it can panic.
-func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*frame, int, error) {
-	frame, slot, err := f.in.enter(ctx)
+func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*frame, error) {
+	frame, err := f.in.enter(ctx)
 	if err != nil {
-		return nil, 0, f.failed(err)
+		return nil, f.failed(err)
 	}
 	pointer, ok := f.handle.use()
 	if !ok {
@@ -122,11 +123,15 @@ func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*
 	}
 	runtime.KeepAlive(f)
 	if err != nil {
-		f.in.gate.leave(slot)
-		return nil, 0, f.failed(err)
+		f.in.leaveEmpty(frame)
+		return nil, f.failed(err)
 	}
-	return frame, slot, nil
+	return frame, nil
 }
 
-// failed names the function in an error.
-func (f *Function) failed(err error) error { return fmt.Errorf("python: %s: %w", f.name, err) }
+// failed names the function in an error. A panic of a Go function that the call called goes on here, and the end of
+// its goroutine: the call has left the gate.
+func (f *Function) failed(err error) error {
+	goOn(err)
+	return fmt.Errorf("python: %s: %w", f.name, err)
+}

@@ -3,6 +3,7 @@ package python
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"math/bits"
 	"slices"
 	"sync"
@@ -17,8 +18,11 @@ type gate struct {
 	free    []atomic.Uint64 // a bit for each free slot
 	waiting atomic.Int64    // who has to hear of a slot that comes back: queued goroutines, retirees, and a shutdown
 	closed  atomic.Bool
+	// suspended counts the calls that have given up their slot while a Go function runs, and come back for one.
+	suspended atomic.Int64
 
 	mu        sync.Mutex
+	returning list.List // of chan int: suspended calls, which go first and which a closed gate lets in too
 	queue     list.List // of chan int, each with room for a slot, or -1 if the gate is closed
 	collected []uint64  // a bit for each slot that a closed gate has taken out of use
 	idle      chan struct{}
@@ -115,6 +119,42 @@ func (g *gate) leave(slot int) {
 	g.mu.Unlock()
 }
 
+// maxSuspended bounds the calls that are suspended, each of which keeps an OS thread.
+const maxSuspended = 1000
+
+// suspend gives the slot of a call back that goes on, for the time until resume.
+func (g *gate) suspend(slot int) error {
+	if g.suspended.Add(1) > maxSuspended {
+		g.suspended.Add(-1)
+		return fmt.Errorf("%w: %d calls of Python wait for Go functions that they called", ErrLimit, maxSuspended)
+	}
+	g.leave(slot)
+	return nil
+}
+
+// resume takes a slot for a call that was suspended.
+func (g *gate) resume() int {
+	if slot, ok := g.take(); ok {
+		g.suspended.Add(-1)
+		return slot
+	}
+	turn := make(chan int, 1)
+	g.mu.Lock()
+	for i, word := range g.collected {
+		if word != 0 {
+			g.collected[i] &= word - 1
+			g.suspended.Add(-1)
+			g.mu.Unlock()
+			return i*64 + bits.TrailingZeros64(word)
+		}
+	}
+	g.returning.PushBack(turn)
+	g.waiting.Add(1)
+	g.offer()
+	g.mu.Unlock()
+	return <-turn
+}
+
 // retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does
 // not have to count itself in and out of all that it uses: it only has to look, once it has its slot, that the thing
 // is not closed.
@@ -157,14 +197,20 @@ func (g *gate) settle(slot int) {
 
 // offer hands free slots to those who wait, first come first served. The caller holds the lock.
 func (g *gate) offer() {
-	for g.closed.Load() || g.queue.Len() > 0 {
+	for g.closed.Load() || g.queue.Len() > 0 || g.returning.Len() > 0 {
 		slot, ok := g.take()
 		if !ok {
 			return
 		}
+		if g.returning.Len() > 0 {
+			g.waiting.Add(-1)
+			g.suspended.Add(-1)
+			g.returning.Remove(g.returning.Front()).(chan int) <- slot
+			continue
+		}
 		if g.closed.Load() {
 			g.collected[slot/64] |= 1 << (slot % 64)
-			if g.collectedSlots() == g.slots {
+			if g.collectedSlots() == g.slots && g.suspended.Load() == 0 {
 				close(g.idle)
 			}
 			continue

@@ -37,7 +37,7 @@ type Interpreter struct {
 	config Config
 	env    *environment
 	gate   *gate
-	frames []*frame // one for each slot of the gate, made when it is first taken
+	frames []*frame // the one for each slot of the gate, if it has one; frame.slot says which
 	none   *Object
 	// functions are those that this package uses itself, by name.
 	functions sync.Map
@@ -82,6 +82,9 @@ func Start(config Config) (*Interpreter, error) {
 	slots := config.MaxConcurrent
 	if slots == 0 {
 		slots = runtime.GOMAXPROCS(0)
+	}
+	if err := takeError(C.callback_install()); err != nil {
+		return nil, err
 	}
 	in := &Interpreter{config: config, env: env, gate: newGate(slots), frames: make([]*frame, slots)}
 	in.none = &Object{in: in}
@@ -133,24 +136,56 @@ func startCore(env *environment, path []string) error {
 }
 
 // enter takes a slot and its frame, for the time until [Interpreter.leave].
-func (in *Interpreter) enter(ctx context.Context) (*frame, int, error) {
+func (in *Interpreter) enter(ctx context.Context) (*frame, error) {
 	slot, err := in.gate.enter(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	freed.giveBack()
 	// Nobody else reads or writes this element while the slot is taken.
 	f := in.frames[slot]
 	if f == nil {
-		f = newFrame()
-		in.frames[slot] = f
+		f = in.newFrame(slot)
 	}
-	return f, slot, nil
+	f.ctx = ctx
+	return f, nil
 }
 
-func (in *Interpreter) leave(f *frame, slot int) {
+func (in *Interpreter) newFrame(slot int) *frame {
+	f := frames.take()
+	f.slot = slot
+	in.frames[slot] = f
+	return f
+}
+
+func (in *Interpreter) leave(f *frame) {
 	f.reset()
-	in.gate.leave(slot)
+	in.leaveEmpty(f)
+}
+
+// leaveEmpty is leave for a frame that was not used, or was reset.
+func (in *Interpreter) leaveEmpty(f *frame) {
+	f.ctx = nil
+	in.gate.leave(f.slot)
+}
+
+// suspend gives up the slot of a call while a Go function runs that it called.
+func (in *Interpreter) suspend(f *frame) error {
+	in.frames[f.slot] = nil
+	if err := in.gate.suspend(f.slot); err != nil {
+		in.frames[f.slot] = f
+		return err
+	}
+	return nil
+}
+
+// resume takes a slot for a suspended call again, and puts its frame there.
+func (in *Interpreter) resume(f *frame) {
+	f.slot = in.gate.resume()
+	if other := in.frames[f.slot]; other != nil {
+		frames.put(other)
+	}
+	in.frames[f.slot] = f
 }
 
 // Executable returns the path of the environment's python, which is sys.executable.
@@ -170,6 +205,8 @@ type Stats struct {
 	RetainedTotal int
 	// Threads counts OS threads that have a Python thread state.
 	Threads int
+	// Hosted counts Go functions and Go values that Python reaches.
+	Hosted int
 }
 
 // Stats returns the counters. It never waits for Python.
@@ -188,6 +225,7 @@ func (in *Interpreter) Stats() Stats {
 		RetainedBytes: int(bytes),          //nolint:gosec // a size in memory
 		RetainedTotal: int(total),          //nolint:gosec // a counter of this process
 		Threads:       int(counts.threads), //nolint:gosec // a counter of this process
+		Hosted:        hosted.count(),
 	}
 }
 

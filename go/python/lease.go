@@ -46,6 +46,15 @@ func (t *leaseTable) hold(id uint64, memory unsafe.Pointer, bytes uintptr) {
 	t.bytes += bytes
 }
 
+// give pins memory that becomes Python's, and returns the address and the lease for it.
+func (t *leaseTable) give(memory unsafe.Pointer, bytes uintptr) (address uintptr, id uint64) {
+	l := &lease{bytes: bytes}
+	if memory != nil {
+		l.pinner.Pin(memory)
+	}
+	return uintptr(memory), hosted.add(l)
+}
+
 // collect unpins the memory of the leases that came back.
 func (t *leaseTable) collect() {
 	var ids [64]C.uint64_t
@@ -56,6 +65,10 @@ func (t *leaseTable) collect() {
 		}
 		t.mu.Lock()
 		for _, id := range ids[:count] {
+			if id >= hostedBit {
+				hosted.release(uint64(id))
+				continue
+			}
 			l, ok := t.held[uint64(id)]
 			if !ok {
 				t.early[uint64(id)] = true

@@ -162,11 +162,11 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	if o.handle == nil {
 		return nil, fmt.Errorf("python: want an array of %v, got None", dtypeOf[T]())
 	}
-	frame, slot, err := o.in.enter(context.Background())
+	frame, err := o.in.enter(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	defer o.in.leave(frame, slot)
+	defer o.in.leave(frame)
 	pointer, ok := o.handle.use()
 	if !ok {
 		return nil, ErrClosed

@@ -29,6 +29,22 @@ func newObject(in *Interpreter, pointer unsafe.Pointer) *Object {
 	return o
 }
 
+// clone makes another reference to an object.
+func (in *Interpreter) clone(h *handle) (unsafe.Pointer, error) {
+	frame, err := in.enter(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer in.leave(frame)
+	pointer, ok := h.use()
+	if !ok {
+		return nil, ErrClosed
+	}
+	var clone *C.snake_object
+	err = takeError(C.snake_object_clone((*C.snake_object)(pointer), &clone))
+	return unsafe.Pointer(clone), err
+}
+
 // freeObject gives a reference back. It never waits for Python.
 func freeObject(pointer unsafe.Pointer) { C.snake_object_free((*C.snake_object)(pointer)) }
 
@@ -82,11 +98,11 @@ func (o *Object) describe(plan *C.snake_plan, use func(*results) error, options 
 		}
 		return nil
 	}
-	frame, slot, err := o.in.enter(context.Background())
+	frame, err := o.in.enter(context.Background())
 	if err != nil {
 		return err
 	}
-	defer o.in.leave(frame, slot)
+	defer o.in.leave(frame)
 	pointer, ok := o.handle.use()
 	if !ok {
 		return ErrClosed
@@ -94,7 +110,7 @@ func (o *Object) describe(plan *C.snake_plan, use func(*results) error, options 
 	defer runtime.KeepAlive(o)
 	result := &frame.call.result
 	result.plan = plan
-	if err := takeError(C.snake_object_value((*C.snake_object)(pointer), result)); err != nil {
+	if err := takeError(C.snake_object_value((*C.snake_object)(pointer), frame.call.token, result)); err != nil {
 		return fmt.Errorf("python: result: %w", err)
 	}
 	defer frame.releaseResult()

@@ -100,7 +100,7 @@ func TestObjectInUse(t *testing.T) {
 	object := mustEvaluate(t, in, "[5]")
 	entered, leave := make(chan struct{}), make(chan struct{})
 	go func() {
-		frame, slot, err := in.enter(context.Background())
+		frame, err := in.enter(context.Background())
 		if err != nil {
 			t.Error(err)
 		}
@@ -109,7 +109,7 @@ func TestObjectInUse(t *testing.T) {
 		}
 		close(entered)
 		<-leave
-		in.leave(frame, slot)
+		in.leave(frame)
 	}()
 	<-entered
 	before := in.Stats().Objects

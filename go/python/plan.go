@@ -16,6 +16,7 @@ var plans sync.Map // of reflect.Type to *C.snake_plan or error
 
 var (
 	objectType  = reflect.TypeFor[*Object]()
+	mutableType = reflect.TypeFor[interface{ isMutable() }]()
 	decoderType = reflect.TypeFor[decoder]()
 )
 
@@ -55,6 +56,53 @@ func planOfTuple(types []reflect.Type) (*C.snake_plan, error) {
 	return b.build(), nil
 }
 
+// planOfArguments returns the plan for the arguments of a Go function, by position and by name; `rest` is the type of
+// those that follow, or nil.
+func planOfArguments(names []string, types []reflect.Type, rest reflect.Type) (*C.snake_plan, error) {
+	b := planBuilder{nodes: make([]C.snake_value, 1+len(types)), indices: map[reflect.Type]int{}}
+	b.nodes[0] = C.snake_value{kind: C.SNAKE_KIND_TUPLE, bits: 1, len: C.uint64_t(len(types))}
+	for i, t := range types {
+		inner, err := b.node(t)
+		if err != nil {
+			return nil, err
+		}
+		b.nodes[1+i] = b.field(names[i], inner)
+	}
+	if rest != nil {
+		inner, err := b.node(rest)
+		if err != nil {
+			return nil, err
+		}
+		b.nodes[0].dtype = C.uint32_t(inner) //nolint:gosec // an index
+	}
+	return b.share(), nil
+}
+
+// field describes a named part with the index of its node.
+func (b *planBuilder) field(name string, inner int) C.snake_value {
+	field := C.snake_value{
+		kind:  C.SNAKE_KIND_TEXT,
+		dtype: C.uint32_t(inner),        //nolint:gosec // an index
+		bits:  C.uint64_t(len(b.names)), //nolint:gosec // an offset
+		len:   C.uint64_t(len(name)),
+	}
+	b.names = append(b.names, name...)
+	return field
+}
+
+// built holds the plans of Go functions by their content, so that there are as many as there are kinds of functions.
+var built sync.Map // of string to *C.snake_plan
+
+// share is build for what may be built again and again.
+func (b *planBuilder) share() *C.snake_plan {
+	key := fmt.Sprintf("%v%s", b.nodes, b.names)
+	if plan, ok := built.Load(key); ok {
+		return plan.(*C.snake_plan)
+	}
+	plan, _ := built.LoadOrStore(key, b.build())
+	return plan.(*C.snake_plan)
+}
+
 type planBuilder struct {
 	nodes   []C.snake_value
 	names   []byte
@@ -70,7 +118,11 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 	b.indices[t] = index
 	b.nodes = append(b.nodes, C.snake_value{kind: C.SNAKE_KIND_NONE})
 	switch {
-	case t.Kind() == reflect.Chan || t.Kind() == reflect.Func || t.Kind() == reflect.UnsafePointer:
+	case t.Kind() == reflect.Func, t.Kind() == reflect.Interface && t.NumMethod() > 0:
+		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
+	case t.Implements(mutableType):
+		b.nodes[index].kind = C.SNAKE_KIND_ARRAY
+	case t.Kind() == reflect.Chan || t.Kind() == reflect.UnsafePointer:
 		return 0, fmt.Errorf("%v is no target of a conversion", t)
 	case t == objectType:
 		b.nodes[index].kind = C.SNAKE_KIND_OBJECT
@@ -116,13 +168,7 @@ func (b *planBuilder) record(index int, t reflect.Type) error {
 		if err != nil {
 			return err
 		}
-		b.nodes[first+i] = C.snake_value{
-			kind:  C.SNAKE_KIND_TEXT,
-			dtype: C.uint32_t(inner),        //nolint:gosec // an index
-			bits:  C.uint64_t(len(b.names)), //nolint:gosec // an offset
-			len:   C.uint64_t(len(field.name)),
-		}
-		b.names = append(b.names, field.name...)
+		b.nodes[first+i] = b.field(field.name, inner)
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ type results struct {
 	next   int
 
 	allowUnknown, allowMissing bool
+	// shares tells that these are the arguments of a Go function: slices of numbers may lie in memory of Python's.
+	shares bool
 }
 
 // DecodeOption relaxes what [Object.Decode] and [As] accept.
@@ -189,6 +191,9 @@ func (s *results) kind(v *C.snake_value) string {
 		return fmt.Sprintf("array of %v and shape (%s)", dtype(v.dtype), strings.Join(lengths, ", "))
 	case C.SNAKE_KIND_OTHER:
 		return s.text(v)
+	case C.SNAKE_KIND_HOST:
+		value, _ := hosted.value(uint64(v.bits))
+		return fmt.Sprintf("Go value of type %T", value)
 	case C.SNAKE_KIND_TIME:
 		if v.len > 0 {
 			return "time with a zone"
@@ -221,4 +226,5 @@ var kindNames = [...]string{
 	C.SNAKE_KIND_UUID:     "UUID",
 	C.SNAKE_KIND_COLUMNS:  "columns",
 	C.SNAKE_KIND_MASKED:   "masked array",
+	C.SNAKE_KIND_FUNCTION: "Go function",
 }

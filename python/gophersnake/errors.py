@@ -6,9 +6,10 @@ strings, a chain of causes that never ends), the description comes out.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections import deque
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 MAX_MESSAGE = 16 * 1024
 MAX_TRACEBACK = 128 * 1024
@@ -18,17 +19,52 @@ MAX_NOTES = 64
 MAX_CAUSES = 16
 
 Frame: TypeAlias = tuple[str, str, int]
-Description: TypeAlias = tuple[str, str, str, list[str], list[Frame], list[str], "Description | None"]
+Description: TypeAlias = tuple[str, str, str, list[str], list[Frame], list[str], "Description | None", int, Any]
+
+FAILED, PANICKED, EXITED = 1, 2, 3
 
 
-def describe(exception: BaseException) -> Description:
+class GoError(Exception):
+    """An error that a Go function returned. Where the function chose a class, it is one of that class too."""
+
+    value: Any = None
+
+    def __str__(self) -> str:
+        """Return the text of the Go error."""
+        return str(self.args[0]) if self.args else ""
+
+
+class GoPanic(BaseException):
+    """A Go function panicked. If Python lets this pass, the panic goes on in the Go function that called Python."""
+
+    value: Any = None
+
+
+class GoExit(BaseException):
+    """A Go function ended its goroutine, as ``t.FailNow`` does. The goroutine ends when its call of Python does."""
+
+
+for _class in (GoError, GoPanic, GoExit):
+    _class.__module__ = "gophersnake"
+    setattr(sys.modules["gophersnake"], _class.__name__, _class)
+
+
+def describe(exception: BaseException, keep: bool) -> Description:
     """Describe an exception.
+
+    Args:
+        exception: what was raised.
+        keep: the host keeps the exception, so that the variables of its frames, lent arrays among them, must go.
 
     Returns:
         class name, message, traceback, names of the class and its bases, frames (file, function, line; outermost
-        first), notes, and the description of ``__cause__`` or None.
+        first), notes, the description of ``__cause__`` or None, and if a function of the host's failed: how, and with
+        which value.
     """
-    return _describe(exception, 0)
+    description = _describe(exception, 0)
+    if keep:
+        traceback.clear_frames(exception.__traceback__)
+    return description
 
 
 def _describe(exception: BaseException, depth: int) -> Description:
@@ -42,7 +78,17 @@ def _describe(exception: BaseException, depth: int) -> Description:
         _frames(exception),
         _notes(exception),
         None if cause is None or depth >= MAX_CAUSES else _describe(cause, depth + 1),
+        *_origin(exception),
     )
+
+
+def _origin(exception: BaseException) -> tuple[int, Any]:
+    """How a function of the host's failed, and with which value, if this is what came of it."""
+    if isinstance(exception, GoError):
+        return FAILED, exception.value
+    if isinstance(exception, GoPanic):
+        return PANICKED, exception.value
+    return (EXITED if isinstance(exception, GoExit) else 0), None
 
 
 # As ``type`` itself answers, whatever a metaclass makes of these names.

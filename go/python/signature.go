@@ -1,0 +1,340 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+)
+
+// FuncOption says how a Go function looks in Python.
+type FuncOption func(*hostFunction) error
+
+// Doc gives a function its documentation.
+func Doc(text string) FuncOption {
+	return func(f *hostFunction) error {
+		f.doc = text
+		return nil
+	}
+}
+
+// Params names the parameters, without the context and the struct with [Keywords]; so Python can pass them by name.
+// Without it, they are taken by position only.
+func Params(names ...string) FuncOption {
+	return func(f *hostFunction) error {
+		if len(names) != len(f.parameters) {
+			return fmt.Errorf("python.Params: the function has %d parameters to name, got %d names", len(f.parameters), len(names))
+		}
+		for i, name := range names {
+			if !isIdentifier(name) {
+				return fmt.Errorf("python.Params: want a name, got %q", name)
+			}
+			f.parameters[i].name = name
+		}
+		return nil
+	}
+}
+
+// Default makes a parameter, which [Params] has named, one that may be left out; it has this value then.
+func Default(name string, value any) FuncOption {
+	return func(f *hostFunction) error {
+		for i := range f.parameters {
+			p := &f.parameters[i]
+			if p.name != name || (f.variadic && i == len(f.parameters)-1) {
+				continue
+			}
+			v := reflect.ValueOf(value)
+			switch {
+			case !v.IsValid():
+				v = reflect.Zero(p.typ)
+			case v.Type() != p.typ && !(v.CanConvert(p.typ) && v.Kind() != reflect.String):
+				return fmt.Errorf("python.Default: %s: want a %v, got %T", name, p.typ, value)
+			default:
+				v = v.Convert(p.typ)
+			}
+			p.fallback = &v
+			return nil
+		}
+		return fmt.Errorf("python.Default: no parameter is named %q: put python.Params before it", name)
+	}
+}
+
+// newHostFunction makes a Go function ready for Python.
+func newHostFunction(value any, name, module string, options []FuncOption) (*hostFunction, error) {
+	v := reflect.ValueOf(value)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		return nil, fmt.Errorf("want a function, got %T", value)
+	}
+	t := v.Type()
+	f := &hostFunction{name: name, module: module, place: placeOf(v), value: v, call: v.Call, variadic: t.IsVariadic()}
+	if f.variadic {
+		f.call = v.CallSlice
+	}
+	if f.name == "" {
+		f.name = functionName(f.place)
+	}
+	f.qualname = f.name
+	first, last := 0, t.NumIn()
+	if last > 0 && t.In(0) == contextType {
+		f.context, first = true, 1
+	}
+	if last > first {
+		if options := t.In(last - 1); options.Kind() == reflect.Struct && !isLeaf(options) {
+			r, err := recordOf(options)
+			if err != nil {
+				return nil, err
+			}
+			if r.keywords {
+				f.keywords, f.options = r, options
+				last--
+			}
+		}
+	}
+	for i := first; i < last; i++ {
+		f.parameters = append(f.parameters, parameter{typ: t.In(i)})
+	}
+	f.results = t.NumOut()
+	if f.results > 0 && t.Out(f.results-1) == errorType {
+		f.fails = true
+		f.results--
+	}
+	for i := range f.results {
+		if t.Out(i).Kind() == reflect.UnsafePointer {
+			return nil, fmt.Errorf("a Go %v has no form in Python", t.Out(i))
+		}
+	}
+	for _, option := range options {
+		if err := option(f); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.checkDefaults(); err != nil {
+		return nil, err
+	}
+	plan, err := f.makePlan()
+	if err != nil {
+		return nil, err
+	}
+	f.plan = plan
+	return f, nil
+}
+
+func (f *hostFunction) checkDefaults() error {
+	optional := ""
+	for i, p := range f.parameters {
+		switch {
+		case p.fallback != nil:
+			optional = p.name
+		case optional != "" && !(f.variadic && i == len(f.parameters)-1):
+			return fmt.Errorf("python.Default: parameter %q follows %q, which may be left out", p.name, optional)
+		}
+	}
+	return nil
+}
+
+// makePlan tells the core what the parameters expect.
+func (f *hostFunction) makePlan() (*C.snake_plan, error) {
+	var names []string
+	var types []reflect.Type
+	var rest reflect.Type
+	for i, p := range f.parameters {
+		if f.variadic && i == len(f.parameters)-1 {
+			rest = p.typ.Elem()
+			continue
+		}
+		names, types = append(names, p.name), append(types, p.typ)
+	}
+	if f.keywords != nil {
+		for _, field := range f.keywords.fields {
+			names, types = append(names, field.name), append(types, field.typ)
+		}
+	}
+	return planOfArguments(names, types, rest)
+}
+
+// signature is what the module inspect reads.
+func (f *hostFunction) signature() string {
+	var parts []string
+	byPosition := 0
+	for i, p := range f.parameters {
+		last := f.variadic && i == len(f.parameters)-1
+		name := p.name
+		if name == "" {
+			name = fmt.Sprintf("arg%d", i)
+			if last {
+				name = "args"
+			} else {
+				byPosition = i + 1
+			}
+		}
+		switch {
+		case last:
+			name = "*" + name
+		case p.fallback != nil:
+			name += "=" + literal(*p.fallback)
+		}
+		parts = append(parts, name)
+		if byPosition == i+1 && (i+1 == len(f.parameters) || f.parameters[i+1].name != "" || (f.variadic && i+1 == len(f.parameters)-1)) {
+			parts = append(parts, "/")
+		}
+	}
+	if f.keywords != nil {
+		if !f.variadic && len(f.keywords.fields) > 0 {
+			parts = append(parts, "*")
+		}
+		for _, field := range f.keywords.fields {
+			parts = append(parts, field.name+"="+literal(reflect.Zero(field.typ)))
+		}
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// literal writes a value as Python does, or as an ellipsis, where a literal cannot say it.
+func literal(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Bool:
+		if v.Bool() {
+			return "True"
+		}
+		return "False"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16,
+		reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
+		text := fmt.Sprint(v.Interface())
+		if strings.ContainsAny(text, "IN") { // Inf, NaN
+			return "..."
+		}
+		if (v.Kind() == reflect.Float64 || v.Kind() == reflect.Float32) && !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
+		return text
+	case reflect.String:
+		text, err := json.Marshal(v.String()) // its escapes are those of Python
+		if err == nil {
+			return string(text)
+		}
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice, reflect.Func:
+		if v.IsNil() {
+			return "None"
+		}
+	}
+	return "..."
+}
+
+func isIdentifier(name string) bool {
+	for i, r := range name {
+		if r != '_' && !unicode.IsLetter(r) && (i == 0 || !unicode.IsDigit(r)) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// read makes Go values of the arguments: one for each parameter, the struct of keywords included.
+func (f *hostFunction) read(s *results, args, kwargs int) ([]reflect.Value, error) {
+	fixed := len(f.parameters)
+	if f.variadic {
+		fixed--
+	}
+	if args > fixed && !f.variadic {
+		return nil, wrongCall("%s() takes %d positional arguments but %d were given", f.qualname, fixed, args)
+	}
+	values := make([]reflect.Value, len(f.parameters), len(f.parameters)+2)
+	for i := range min(args, fixed) {
+		v, err := f.readOne(s, f.parameters[i].typ, f.place1(i))
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	if f.variadic {
+		rest := f.parameters[fixed].typ
+		more := reflect.MakeSlice(rest, max(args-fixed, 0), max(args-fixed, 0))
+		for i := fixed; i < args; i++ {
+			v, err := f.readOne(s, rest.Elem(), f.place1(i))
+			if err != nil {
+				return nil, err
+			}
+			more.Index(i - fixed).Set(v)
+		}
+		values[fixed] = more
+	}
+	var options reflect.Value
+	if f.keywords != nil {
+		options = reflect.New(f.options).Elem()
+	}
+	for range kwargs {
+		name := s.text(s.take())
+		if err := f.readKeyword(s, name, values[:fixed], options); err != nil {
+			return nil, err
+		}
+	}
+	for i := range fixed {
+		if values[i].IsValid() {
+			continue
+		}
+		p := f.parameters[i]
+		if p.fallback == nil {
+			return nil, wrongCall("%s() missing required argument: %s", f.qualname, f.place1(i))
+		}
+		values[i] = *p.fallback
+	}
+	if f.keywords != nil {
+		values = append(values, options)
+	}
+	return values, nil
+}
+
+// place1 names a parameter for a message.
+func (f *hostFunction) place1(i int) string {
+	if i < len(f.parameters) && f.parameters[i].name != "" && !(f.variadic && i >= len(f.parameters)-1) {
+		return "'" + f.parameters[i].name + "'"
+	}
+	return fmt.Sprint(i + 1)
+}
+
+func (f *hostFunction) readOne(s *results, t reflect.Type, name string) (reflect.Value, error) {
+	target := reflect.New(t)
+	err := s.readShared(target.Elem())
+	if err == errNotShared { //nolint:errorlint // it is never wrapped
+		err = s.decode(target.Interface())
+	}
+	if err != nil {
+		var inner *placed
+		if errors.As(err, &inner) {
+			return reflect.Value{}, wrongCall("%s() argument %s%s: %v", f.qualname, name, inner.place, inner.err)
+		}
+		return reflect.Value{}, wrongCall("%s() argument %s: %v", f.qualname, name, err)
+	}
+	return target.Elem(), nil
+}
+
+func (f *hostFunction) readKeyword(s *results, name string, values []reflect.Value, options reflect.Value) error {
+	for i := range values {
+		p := f.parameters[i]
+		if p.name != name {
+			continue
+		}
+		if values[i].IsValid() {
+			return wrongCall("%s() got multiple values for argument '%s'", f.qualname, name)
+		}
+		v, err := f.readOne(s, p.typ, "'"+name+"'")
+		values[i] = v
+		return err
+	}
+	if f.keywords != nil {
+		if index, ok := f.keywords.byName[name]; ok {
+			field := f.keywords.fields[index]
+			v, err := f.readOne(s, field.typ, "'"+name+"'")
+			if err == nil {
+				options.FieldByIndex(field.index).Set(v)
+			}
+			return err
+		}
+	}
+	return wrongCall("%s() got an unexpected keyword argument '%s'", f.qualname, name)
+}

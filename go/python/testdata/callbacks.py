@@ -1,0 +1,13 @@
+"""Runs what the tests of callbacks write."""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+
+def execute(source: str, /, **variables: Any) -> Any:
+    """Run statements and return what they have assigned to `result`."""
+    scope = {"np": np, "sys": sys, **variables}
+    exec(source, scope)
+    return scope.get("result")
