@@ -43,7 +43,7 @@ pub struct Tree {
 /// |---|---|---|---|
 /// | `NONE` | | | whatever it is |
 /// | `OBJECT` | | | a reference |
-/// | `FUNCTION` | | | a function or a value of the host's, or else a reference |
+/// | `FUNCTION` | 1: what can be called | | a function or a value of the host's, or else a reference |
 /// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 /// | `DICT` | index of a node for the values | | pairs |
 /// | `RECORD` | index of the first field | fields | pairs, or named attributes |
@@ -262,6 +262,11 @@ impl<'a> PlanView<'a> {
         })
     }
 
+    /// Whether `node`, a `FUNCTION`, expects what can be called.
+    fn expects_callable(&self, node: Node) -> bool {
+        self.node(node).is_some_and(|node| node.bits & 1 != 0)
+    }
+
     /// The node for arguments that have no field.
     fn rest(&self) -> Node {
         match self.node(Node::at(0)) {
@@ -415,6 +420,9 @@ impl<'py> Builder<'_, 'py> {
             if let Some((kind, handle)) = callback::handle_of(object) {
                 self.tree.kept.push(Object::give(object.clone()));
                 return self.leaf(kind, handle, 0);
+            }
+            if self.plan.expects_callable(node) && !object.is_callable() {
+                return self.other(&type_name(&object.get_type()));
             }
             let reference = Object::give(object.clone());
             return self.leaf(Kind::Object, reference.expose_provenance() as u64, 0);

@@ -147,6 +147,9 @@ func (s *results) readShared(target reflect.Value) error {
 
 // readCallable makes a Go function of a Python callable.
 func (s *results) readCallable(target reflect.Value) error {
+	if kind := s.peek().kind; kind != C.SNAKE_KIND_OBJECT && kind != C.SNAKE_KIND_NONE {
+		return s.mismatch(target.Type(), s.peek())
+	}
 	object, err := s.readObject()
 	if err != nil {
 		return err

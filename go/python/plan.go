@@ -118,7 +118,10 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 	b.indices[t] = index
 	b.nodes = append(b.nodes, C.snake_value{kind: C.SNAKE_KIND_NONE})
 	switch {
-	case t.Kind() == reflect.Func, t.Kind() == reflect.Interface && t.NumMethod() > 0:
+	case t.Kind() == reflect.Func:
+		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
+		b.nodes[index].bits = 1
+	case t.Kind() == reflect.Interface && t.NumMethod() > 0:
 		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
 	case t.Implements(mutableType):
 		b.nodes[index].kind = C.SNAKE_KIND_ARRAY
