@@ -424,6 +424,7 @@ typedef struct snake_array {
 // |---|---|---|---|
 // | `NONE` | | | whatever it is |
 // | `OBJECT` | | | a reference |
+// | `FUNCTION` | 1: what can be called | | a function or a value of the host's, or else a reference |
 // | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 // | `DICT` | index of a node for the values | | pairs |
 // | `RECORD` | index of the first field | fields | pairs, or named attributes |
@@ -524,6 +525,9 @@ typedef struct snake_invocation {
   uint32_t args;
   // How many keyword arguments there are.
   uint32_t kwargs;
+  // Out: 1 if the host keeps something for the time of the caller: it is then invoked once more, with 0 as the
+  // function, on this thread, when the `snake_call` ends.
+  uint32_t keeps;
   // Out: a `SNAKE_OUTCOME_*` value.
   uint32_t outcome;
   // Out: the result, or what the exception is made of; `reply_values` if it is more than one value. An `OBJECT`

@@ -15,7 +15,7 @@ use std::sync::Once;
 use pyo3::{PyErr, Python};
 
 use crate::error::{Error, ErrorCode, Report};
-use crate::thread_state;
+use crate::{callback, thread_state};
 
 /// The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
 pub const ABI_VERSION: u32 = 2;
@@ -102,10 +102,14 @@ pub(crate) fn attached(body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> 
 /// Like [`attached`], for what may call functions of the host's: they get the token.
 pub(crate) fn attached_in_call(token: u64, body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> *mut Error {
     guarded(|| {
-        let _attached = thread_state::attach()?;
-        let outer = thread_state::exchange_call(token)?;
+        let attached = thread_state::attach()?;
+        thread_state::enter_call(token)?;
         let outcome = counted(|py| body(py).map_err(|failure| failure.report(py)));
-        let _ = thread_state::exchange_call(outer);
+        let keeps = thread_state::leave_call();
+        drop(attached);
+        if keeps {
+            callback::end_call(token);
+        }
         outcome
     })
 }

@@ -70,6 +70,9 @@ pub struct Invocation {
     /// How many keyword arguments there are.
     pub kwargs: u32,
 
+    /// Out: 1 if the host keeps something for the time of the caller: it is then invoked once more, with 0 as the
+    /// function, on this thread, when the `snake_call` ends.
+    pub keeps: u32,
     /// Out: a `SNAKE_OUTCOME_*` value.
     pub outcome: u32,
     /// Out: the result, or what the exception is made of; `reply_values` if it is more than one value. An `OBJECT`
@@ -204,44 +207,36 @@ impl GoFunction {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> Result<Bound<'py, PyAny>, Failure> {
-        let call = CALL.load(Ordering::Acquire);
-        if IS_FORK.load(Ordering::Relaxed) || call.is_null() {
+        let call = installed();
+        if IS_FORK.load(Ordering::Relaxed) || call.is_none() {
             return Err(PyRuntimeError::new_err(format!(
                 "{}: Go does not run in a forked process: use the start method \"spawn\" or \"forkserver\"",
                 self.__repr__(py)
             ))
             .into());
         }
-        // SAFETY: only `snake_callback_install` stores here.
-        let call = unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut Invocation)>(call) };
         // SAFETY: the host promises that the plan of a function stays as it is for ever, or is NULL.
         let plan = unsafe { self.plan.as_ref() };
         let tree = Tree::of_arguments(arguments, keywords, plan)?;
         // SAFETY: `of_arguments` returned it, and it is freed below only.
         let view = unsafe { &*tree };
         let mut invocation = Invocation {
-            function: self.handle,
-            caller: 0,
             values: view.values,
             values_len: view.values_len,
             bytes: view.bytes,
             bytes_len: view.bytes_len,
             args: u32::try_from(arguments.len()).unwrap_or(u32::MAX),
             kwargs: keywords.map_or(0, |keywords| u32::try_from(keywords.len()).unwrap_or(u32::MAX)),
-            outcome: Outcome::Returned as u32,
-            reply: Value::new(Kind::None, 0, 0),
-            reply_values: std::ptr::null_mut(),
-            reply_len: 0,
-            reply_bytes: std::ptr::null_mut(),
-            reply_bytes_len: 0,
-            gifts: std::ptr::null_mut(),
-            gifts_len: 0,
+            ..Invocation::of(self.handle)
         };
         thread_state::detached(|caller| {
             invocation.caller = caller;
-            // SAFETY: the function that the host installed, with a struct that it may write to; the tree lives until
-            // it has returned.
-            unsafe { call(&raw mut invocation) };
+            if let Some(call) = call {
+                // SAFETY: the function that the host installed, with a struct that it may write to; the tree lives
+                // until it has returned.
+                unsafe { call(&raw mut invocation) };
+            }
+            invocation.keeps != 0
         });
         // SAFETY: made by `of_arguments`, and nobody uses it any more.
         unsafe { crate::tree::snake_tree_free(tree) };
@@ -262,6 +257,50 @@ impl GoFunction {
             .getattr("make_exception")?
             .call((invocation.outcome,).into_pyobject(py)?.as_sequence().concat(parts.as_sequence())?.to_tuple()?, None)?;
         Err(PyErr::from_value(exception).into())
+    }
+}
+
+impl Invocation {
+    fn of(function: u64) -> Self {
+        Invocation {
+            function,
+            caller: 0,
+            values: std::ptr::null_mut(),
+            values_len: 0,
+            bytes: std::ptr::null(),
+            bytes_len: 0,
+            args: 0,
+            kwargs: 0,
+            keeps: 0,
+            outcome: Outcome::Returned as u32,
+            reply: Value::new(Kind::None, 0, 0),
+            reply_values: std::ptr::null_mut(),
+            reply_len: 0,
+            reply_bytes: std::ptr::null_mut(),
+            reply_bytes_len: 0,
+            gifts: std::ptr::null_mut(),
+            gifts_len: 0,
+        }
+    }
+}
+
+/// The function that the host installed.
+fn installed() -> Option<unsafe extern "C" fn(*mut Invocation)> {
+    let call = CALL.load(Ordering::Acquire);
+    // SAFETY: only `snake_callback_install` stores here; NULL is none.
+    unsafe { std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(*mut Invocation)>>(call) }
+}
+
+/// Lets the host end what it keeps for a call that ends now.
+#[cold]
+pub(crate) fn end_call(caller: u64) {
+    if let Some(call) = installed() {
+        let mut invocation = Invocation {
+            caller,
+            ..Invocation::of(0)
+        };
+        // SAFETY: the function that the host installed, with a struct that it may write to.
+        unsafe { call(&raw mut invocation) };
     }
 }
 

@@ -197,12 +197,12 @@ pub unsafe extern "C" fn snake_function_call(
             taken: 0,
             gifts: None,
         };
-        let _attached = thread_state::attach().inspect_err(|_| callback::give_back(values))?;
+        let attached = thread_state::attach().inspect_err(|_| callback::give_back(values))?;
         // SAFETY: attached until the end of this closure. PyO3's own count is not raised, which costs about 30 ns: so
         // only `Bound` references may be dropped here, as the rules of the crate say.
         let py = unsafe { Python::assume_attached() };
         let mut arguments = Arguments::new(values, bytes, lends);
-        let outer = thread_state::exchange_call(call.token)?;
+        thread_state::enter_call(call.token)?;
         let function = function.cast_mut().cast::<ffi::PyObject>();
         // SAFETY: the caller's promise: NULL or alive.
         let outcome = match unsafe { Borrowed::from_ptr_or_opt(py, function) } {
@@ -222,7 +222,11 @@ pub unsafe extern "C" fn snake_function_call(
         };
         drop(arguments);
         output::complete();
-        let _ = thread_state::exchange_call(outer);
+        let keeps = thread_state::leave_call();
+        drop(attached);
+        if keeps {
+            callback::end_call(call.token);
+        }
         match (outcome, ended) {
             (Ok(()), Ok(())) => Ok(()),
             (Err(report), _) => Err(report),

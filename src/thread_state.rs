@@ -32,6 +32,8 @@ pub(crate) struct ThreadState {
     call: Cell<u64>,
     /// How many functions of the host's run on this thread, one inside of the other.
     callbacks: Cell<u32>,
+    /// Whether the host keeps something for the call that the thread is in.
+    keeps: Cell<bool>,
 }
 
 thread_local! {
@@ -41,6 +43,7 @@ thread_local! {
             entered: Cell::new(false),
             call: Cell::new(0),
             callbacks: Cell::new(0),
+            keeps: Cell::new(false),
         }
     };
 }
@@ -92,17 +95,29 @@ pub(crate) fn is_in_call() -> bool {
     THREAD_STATE.try_with(|state| state.entered.get()).unwrap_or(false)
 }
 
-/// Notes which call of the host's the thread is in, and returns the one before; fails if they nest too deep.
+/// Notes which call of the host's the thread is in: there was none since [`detached`]. Fails if they nest too deep.
 #[inline]
-pub(crate) fn exchange_call(token: u64) -> Result<u64, Box<Report>> {
+pub(crate) fn enter_call(token: u64) -> Result<(), Box<Report>> {
     THREAD_STATE
         .try_with(|state| {
             if state.callbacks.get() >= MAX_NESTING {
                 return Err(too_deep());
             }
-            Ok(state.call.replace(token))
+            state.call.set(token);
+            Ok(())
         })
-        .unwrap_or(Ok(0))
+        .unwrap_or(Ok(()))
+}
+
+/// Notes that the thread is in no call any more. Tells whether the host keeps something for it.
+#[inline]
+pub(crate) fn leave_call() -> bool {
+    THREAD_STATE
+        .try_with(|state| {
+            state.call.set(0);
+            state.keeps.replace(false)
+        })
+        .unwrap_or(false)
 }
 
 #[cold]
@@ -118,8 +133,9 @@ pub(crate) fn is_in_callback() -> bool {
     THREAD_STATE.try_with(|state| state.callbacks.get() > 0).unwrap_or(false)
 }
 
-/// Runs `body`, a call of the host's, detached. `body` gets the token of the call that the thread is in.
-pub(crate) fn detached(body: impl FnOnce(u64)) {
+/// Runs `body`, a call of the host's, detached. `body` gets the token of the call that the thread is in, and tells
+/// whether the host keeps something for it.
+pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
     /// Attaches again, however the body ends.
     struct Saved(*mut ffi::PyThreadState);
     impl Drop for Saved {
@@ -129,19 +145,20 @@ pub(crate) fn detached(body: impl FnOnce(u64)) {
             unsafe { ffi::PyEval_RestoreThread(self.0) };
         }
     }
-    let caller = THREAD_STATE
+    let (caller, kept) = THREAD_STATE
         .try_with(|state| {
             state.callbacks.set(state.callbacks.get() + 1);
-            state.call.replace(0)
+            (state.call.replace(0), state.keeps.replace(false))
         })
-        .unwrap_or(0);
+        .unwrap_or((0, false));
     // SAFETY: the calling thread is attached.
     let saved = Saved(unsafe { ffi::PyEval_SaveThread() });
-    body(caller);
+    let keeps = body(caller);
     drop(saved);
     let _ = THREAD_STATE.try_with(|state| {
         state.callbacks.set(state.callbacks.get() - 1);
         state.call.set(caller);
+        state.keeps.set(kept || keeps);
     });
 }
 

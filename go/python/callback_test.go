@@ -121,7 +121,9 @@ func TestCallbackWrongCalls(t *testing.T) {
 // A Go error is an exception in Python and itself again in the Go call that Python is in.
 func TestCallbackError(t *testing.T) {
 	in := interpreter(t)
-	failing := func() error { return NewError(ValueError, fmt.Errorf("reading: %w", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist})) }
+	failing := func() error {
+		return NewError(ValueError, fmt.Errorf("reading: %w", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist}))
+	}
 	_, err := execute[any](t, in, "f()", KW{"f": failing})
 	var path *fs.PathError
 	var pe *Error

@@ -18,6 +18,7 @@ type frame struct {
 	ctx  context.Context // of the call; nil between calls
 	// exiting tells that a Go function, which the call called, wants to end its goroutine.
 	exiting bool
+	runner  *runner // runs the Go functions that the call calls
 
 	call   *C.snake_call
 	values []C.snake_value // in C memory; its capacity is what call.values has room for

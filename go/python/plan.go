@@ -127,6 +127,8 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 		b.nodes[index].kind = C.SNAKE_KIND_ARRAY
 	case t.Kind() == reflect.Chan || t.Kind() == reflect.UnsafePointer:
 		return 0, fmt.Errorf("%v is no target of a conversion", t)
+	case t == errorType:
+		return 0, fmt.Errorf("%v is no target of a conversion", t)
 	case t == objectType:
 		b.nodes[index].kind = C.SNAKE_KIND_OBJECT
 	case reflect.PointerTo(t).Implements(decoderType):

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"unicode"
@@ -113,6 +114,7 @@ func newHostFunction(value any, name, module string, options []FuncOption) (*hos
 			return nil, err
 		}
 	}
+	f.direct = directCall(value)
 	if err := f.checkDefaults(); err != nil {
 		return nil, err
 	}
@@ -245,7 +247,7 @@ func (f *hostFunction) read(s *results, args, kwargs int) ([]reflect.Value, erro
 	}
 	values := make([]reflect.Value, len(f.parameters), len(f.parameters)+2)
 	for i := range min(args, fixed) {
-		v, err := f.readOne(s, f.parameters[i].typ, f.place1(i))
+		v, err := f.readOne(s, f.parameters[i].typ, i, "")
 		if err != nil {
 			return nil, err
 		}
@@ -255,7 +257,7 @@ func (f *hostFunction) read(s *results, args, kwargs int) ([]reflect.Value, erro
 		rest := f.parameters[fixed].typ
 		more := reflect.MakeSlice(rest, max(args-fixed, 0), max(args-fixed, 0))
 		for i := fixed; i < args; i++ {
-			v, err := f.readOne(s, rest.Elem(), f.place1(i))
+			v, err := f.readOne(s, rest.Elem(), i, "")
 			if err != nil {
 				return nil, err
 			}
@@ -279,7 +281,7 @@ func (f *hostFunction) read(s *results, args, kwargs int) ([]reflect.Value, erro
 		}
 		p := f.parameters[i]
 		if p.fallback == nil {
-			return nil, wrongCall("%s() missing required argument: %s", f.qualname, f.place1(i))
+			return nil, wrongCall("%s() missing required argument: %s", f.qualname, f.argument(i, ""))
 		}
 		values[i] = *p.fallback
 	}
@@ -289,21 +291,25 @@ func (f *hostFunction) read(s *results, args, kwargs int) ([]reflect.Value, erro
 	return values, nil
 }
 
-// place1 names a parameter for a message.
-func (f *hostFunction) place1(i int) string {
+// argument names the argument for a parameter, or for a keyword, in a message.
+func (f *hostFunction) argument(i int, keyword string) string {
+	if keyword != "" {
+		return "'" + keyword + "'"
+	}
 	if i < len(f.parameters) && f.parameters[i].name != "" && !(f.variadic && i >= len(f.parameters)-1) {
 		return "'" + f.parameters[i].name + "'"
 	}
 	return fmt.Sprint(i + 1)
 }
 
-func (f *hostFunction) readOne(s *results, t reflect.Type, name string) (reflect.Value, error) {
+func (f *hostFunction) readOne(s *results, t reflect.Type, i int, keyword string) (reflect.Value, error) {
 	target := reflect.New(t)
 	err := s.readShared(target.Elem())
 	if err == errNotShared { //nolint:errorlint // it is never wrapped
 		err = s.decode(target.Interface())
 	}
 	if err != nil {
+		name := f.argument(i, keyword)
 		var inner *placed
 		if errors.As(err, &inner) {
 			return reflect.Value{}, wrongCall("%s() argument %s%s: %v", f.qualname, name, inner.place, inner.err)
@@ -322,14 +328,14 @@ func (f *hostFunction) readKeyword(s *results, name string, values []reflect.Val
 		if values[i].IsValid() {
 			return wrongCall("%s() got multiple values for argument '%s'", f.qualname, name)
 		}
-		v, err := f.readOne(s, p.typ, "'"+name+"'")
+		v, err := f.readOne(s, p.typ, i, name)
 		values[i] = v
 		return err
 	}
 	if f.keywords != nil {
 		if index, ok := f.keywords.byName[name]; ok {
 			field := f.keywords.fields[index]
-			v, err := f.readOne(s, field.typ, "'"+name+"'")
+			v, err := f.readOne(s, field.typ, index, name)
 			if err == nil {
 				options.FieldByIndex(field.index).Set(v)
 			}
@@ -337,4 +343,43 @@ func (f *hostFunction) readKeyword(s *results, name string, values []reflect.Val
 		}
 	}
 	return wrongCall("%s() got an unexpected keyword argument '%s'", f.qualname, name)
+}
+
+// directCall is [hostFunction.call] without reflection, for the types of functions that numerical code calls most. It
+// takes arguments that need no conversion only: 350 ns instead of 900 for a float (make bench, callback).
+func directCall(function any) func(*results, *C.snake_invocation) bool {
+	floats := func(s *results, i *C.snake_invocation) ([]float64, bool) {
+		if i.args != 1 {
+			return nil, false
+		}
+		v := s.peek()
+		return elements[float64](v), v.kind == C.SNAKE_KIND_ARRAY && v.dtype == C.SNAKE_DTYPE_FLOAT64
+	}
+	answer := func(i *C.snake_invocation, x float64) bool {
+		i.reply = C.snake_value{kind: C.SNAKE_KIND_FLOAT, bits: C.uint64_t(math.Float64bits(x))}
+		return true
+	}
+	switch f := function.(type) {
+	case func():
+		return func(_ *results, i *C.snake_invocation) bool {
+			if i.args != 0 {
+				return false
+			}
+			f()
+			return true
+		}
+	case func(float64) float64:
+		return func(s *results, i *C.snake_invocation) bool {
+			if i.args != 1 || s.peek().kind != C.SNAKE_KIND_FLOAT {
+				return false
+			}
+			return answer(i, f(math.Float64frombits(uint64(s.peek().bits))))
+		}
+	case func([]float64) float64:
+		return func(s *results, i *C.snake_invocation) bool {
+			x, ok := floats(s, i)
+			return ok && answer(i, f(x))
+		}
+	}
+	return nil
 }
