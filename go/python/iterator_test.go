@@ -307,23 +307,19 @@ func TestIterCloseFails(t *testing.T) {
 
 func TestIterExecuting(t *testing.T) {
 	in := interpreter(t)
-	_, generator := watchedGenerator(t, in, "sleeping", 0.5)
-	running := make(chan struct{})
+	log, generator := watchedGenerator(t, in, "sleeping", 1)
 	var runner sync.WaitGroup
 	runner.Go(func() {
-		close(running)
 		for range Iter[int](background, generator) {
 		}
 	})
-	<-running
+	if !eventually(func() bool { return said(log, nil) == "['running']" }) {
+		t.Fatal("the generator does not start")
+	}
 	var seen error
-	eventually(func() bool {
-		for _, err := range Iter[int](background, generator) {
-			seen = err
-			break
-		}
-		return errors.Is(seen, ValueError)
-	})
+	for _, err := range Iter[int](background, generator) {
+		seen = err
+	}
 	runner.Wait()
 	if !errors.Is(seen, ValueError) || strings.Count(seen.Error(), "already executing") != 1 {
 		t.Errorf("got %v", seen)

@@ -20,6 +20,7 @@ def refusing(log):
 
 
 def sleeping(log, seconds):
+    log.append("running")
     time.sleep(seconds)
     yield 1
 
