@@ -204,11 +204,11 @@ func (it *iteration[T]) readAhead(item reflect.Type) (err error) {
 // fetch gets the next items. With an error, those come before it.
 func (it *iteration[T]) fetch(ctx context.Context) (more bool, err error) {
 	it.items = it.items[:0]
-	frame, slot, err := it.in.enter(ctx)
+	frame, err := it.in.enter(ctx)
 	if err != nil {
 		return false, err
 	}
-	if err := it.function.runIn(frame, slot, it.want, it.plan, it.add, it.use); err != nil {
+	if err := it.function.runIn(frame, it.want, it.plan, it.add, it.use); err != nil {
 		return false, err
 	}
 	if it.broken != nil {

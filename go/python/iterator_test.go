@@ -313,7 +313,7 @@ func TestIterExecuting(t *testing.T) {
 		for range Iter[int](background, generator) {
 		}
 	})
-	if !eventually(func() bool { return said(log, nil) == "['running']" }) {
+	if !eventually(func() bool { return log.String() == "['running']" }) {
 		t.Fatal("the generator does not start")
 	}
 	var seen error
