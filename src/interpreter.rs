@@ -411,7 +411,7 @@ const HELPERS: [(&CStr, &CStr, &str); 4] = [
 ];
 
 /// The helpers that need NumPy.
-const NUMPY_HELPERS: [(&CStr, &CStr, &str); 2] = [
+const NUMPY_HELPERS: [(&CStr, &CStr, &str); 3] = [
     (
         c"gophersnake.values",
         c"<gophersnake>/values.py",
@@ -421,6 +421,11 @@ const NUMPY_HELPERS: [(&CStr, &CStr, &str); 2] = [
         c"gophersnake.callbacks",
         c"<gophersnake>/callbacks.py",
         include_str!("../python/gophersnake/callbacks.py"),
+    ),
+    (
+        c"gophersnake.iterator",
+        c"<gophersnake>/iterator.py",
+        include_str!("../python/gophersnake/iterator.py"),
     ),
 ];
 

@@ -3,7 +3,6 @@ package python
 import (
 	"context"
 	"fmt"
-	"iter"
 )
 
 // The methods in this file do what the operators and built-in functions of Python do. They wait for their turn like a
@@ -21,6 +20,15 @@ func (in *Interpreter) apply(name string, arguments ...any) (*Object, error) {
 }
 
 func (in *Interpreter) applyContext(ctx context.Context, name string, arguments ...any) (*Object, error) {
+	f, err := in.function(name)
+	if err != nil {
+		return nil, err
+	}
+	return f.Call(ctx, arguments...)
+}
+
+// function returns a function that this package uses itself, and that stays loaded.
+func (in *Interpreter) function(name string) (*Function, error) {
 	known, ok := in.functions.Load(name)
 	if !ok {
 		f, err := in.Func(name)
@@ -32,7 +40,7 @@ func (in *Interpreter) applyContext(ctx context.Context, name string, arguments 
 			_ = f.Close()
 		}
 	}
-	return known.(*Function).Call(ctx, arguments...)
+	return known.(*Function), nil
 }
 
 // Call calls the object, as [Function.Call] does.
@@ -127,40 +135,6 @@ func (o *Object) Equal(other any) (bool, error) {
 	}
 	defer answer.Close()
 	return answer.Truth()
-}
-
-// Iter iterates over the object. An error ends the iteration and comes with a nil object. The caller closes the
-// items, or leaves that to the garbage collector.
-func (o *Object) Iter() iter.Seq2[*Object, error] {
-	return func(yield func(*Object, error) bool) {
-		iterator, err := o.in.apply("builtins:iter", o)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer iterator.Close()
-		// An object that nothing else can be marks the end.
-		end, err := o.in.apply("builtins:object")
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer end.Close()
-		for {
-			item, err := o.in.apply("builtins:next", iterator, end)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if item.Is(end) {
-				_ = item.Close()
-				return
-			}
-			if !yield(item, nil) {
-				return
-			}
-		}
-	}
 }
 
 // asThenClose converts an intermediate result and closes it.

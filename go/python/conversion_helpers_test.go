@@ -102,11 +102,8 @@ func leakFree(t *testing.T, in *Interpreter, evaluator string, rows []conversion
 	t.Helper()
 	flat := make([]flatRow, 0, len(rows))
 	for _, row := range rows {
-		source := "lambda: " + row.source
-		if evaluator != "oracle:value" {
-			source = "lambda x=" + row.source + ": x" // what is slow to make is made once
-		}
-		f, err := in.apply(evaluator, source)
+		// Made anew by each call: a pandas object remembers what was taken from it until that is hundreds of things.
+		f, err := in.apply(evaluator, "lambda: "+row.source)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,46 +127,67 @@ type flatRow struct {
 	call func()
 }
 
+// flatRows makes each row's call many times and fails the test if Python's memory grows with them: by more than a block
+// in 50 calls. What leaks does so each time. What a cache takes, it takes once: so it takes several looks in a row to
+// condemn, of which the later ones are longer.
 func flatRows(t *testing.T, in *Interpreter, rows []flatRow) {
 	t.Helper()
 	calls := int(numberOf(t, "GOPHERSNAKE_LEAK_CALLS", 200))
-	const most = 150 // what caches take
-	// What leaks does so each time; what a cache takes, it takes once.
-	made := func(rows []flatRow) (blocks, references int) {
-		for range 3 {
-			before, objects, resident := blocksOf(t, in), objectsOf(in), residentBytes(t)
-			for _, row := range rows {
-				for range calls {
-					row.call()
-				}
+	longer := 5 * calls
+	for _, row := range rows {
+		repeat(row, 2) // loads what stays
+	}
+	// Each look collects garbage, which takes long where pandas is loaded: what is there already needs no look.
+	_ = discarded(in.apply("gc:freeze"))
+	defer func() { _ = discarded(in.apply("gc:unfreeze")) }()
+	blocksOf(t, in)
+	before := objectsOf(in)
+	for _, row := range rows {
+		repeat(row, calls/10)
+		const looks = 12 // some caches need five until they are full
+		for look := range looks {
+			calls := calls
+			if look >= 2 {
+				calls = longer
 			}
-			references = objectsOf(in) - objects
-			blocks = blocksOf(t, in) - before
-			// What the core does not free shows in the size of the process only, and only after many calls.
-			if grown := residentBytes(t) - resident; calls >= 10_000 && grown > 32<<20 {
-				blocks += grown >> 10
-			}
-			if blocks <= most && references == 0 {
+			grown := grownBy(t, in, row, calls)
+			if grown <= calls/50 {
 				break
 			}
+			if look == looks-1 {
+				t.Errorf("%s: %d blocks are left behind by %d calls", row.name, grown, calls)
+			}
 		}
-		return blocks, references
 	}
-	blocks, references := made(rows)
-	if blocks <= most && references == 0 {
-		return
-	}
-	// All rows together take more from caches than one does: what one leaves behind is the verdict. A leak of a block in each
-	// call is more than a row may take.
-	t.Logf("%d blocks and %d references are left behind by %d calls of each row", blocks, references, calls)
-	if references != 0 {
+	if references := objectsOf(in) - before; references > 0 {
 		t.Errorf("%d references are left behind", references)
 	}
-	for _, row := range rows {
-		if blocks, references := made([]flatRow{row}); blocks > most || references != 0 {
-			t.Errorf("%s: %d blocks and %d references are left behind by %d calls", row.name, blocks, references, calls)
+}
+
+func repeat(row flatRow, calls int) {
+	for range calls {
+		row.call()
+	}
+}
+
+// grownBy counts the blocks that calls of a row leave behind.
+func grownBy(t *testing.T, in *Interpreter, row flatRow, calls int) int {
+	t.Helper()
+	long := calls >= 10_000
+	resident := 0
+	if long {
+		resident = residentBytes(t)
+	}
+	before := blocksOf(t, in)
+	repeat(row, calls)
+	blocks := blocksOf(t, in) - before
+	// What the core does not free shows in the size of the process only, and only after many calls.
+	if long {
+		if grown := residentBytes(t) - resident; grown > 32<<20 {
+			blocks += grown >> 10
 		}
 	}
+	return blocks
 }
 
 // residentBytes is how much memory the process has.
@@ -188,14 +206,12 @@ func residentBytes(t *testing.T) int {
 }
 
 // blocksOf counts what Python has taken from its memory.
-func blocksOf(t *testing.T, in *Interpreter) (blocks int) {
+func blocksOf(t *testing.T, in *Interpreter) int {
 	t.Helper()
-	objectsOf(in)
-	for range 2 { // the first look releases what was freed
-		var err error
-		if blocks, err = evaluate[int](in, "oracle:blocks"); err != nil {
-			t.Fatal(err)
-		}
+	_ = discarded(in.apply("oracle:same", nil)) // a call releases what was freed
+	blocks, err := asThenClose[int](in.apply("oracle:blocks"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return blocks
 }

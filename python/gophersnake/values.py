@@ -36,6 +36,12 @@ import numpy as np
 
 Answer = tuple[Any, ...]
 
+END = object()
+"""What ``next`` gives the host when there are no more items."""
+
+_END = "end of the iteration\0"
+"""How the host knows it: nothing else is described so, since no name has a NUL."""
+
 _EPOCH = datetime.datetime(1, 1, 1)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
@@ -48,6 +54,8 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
         wants_items: the host expects items, also of an object array or a masked one.
         names: the fields that the host expects, if it expects named ones.
     """
+    if value is END:
+        return "other", _END
     if isinstance(value, np.ndarray):
         return _array(value, wants_items)
     if isinstance(value, np.generic):

@@ -1,0 +1,422 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"runtime"
+	"strconv"
+	"sync"
+	"unsafe"
+)
+
+// Iter iterates over a Python object, as a for loop of Python does, and converts each item as [As] does. T may be
+// *[Object]; the caller closes those items, or leaves that to the garbage collector.
+//
+//	for line, err := range python.Iter[string](ctx, lines) {
+//		if err != nil {
+//			return err
+//		}
+//		…
+//	}
+//
+// An exception, an item that does not convert ("item 3: want int, got str") and the end of the context end the
+// iteration: they come as the last pair, with a zero item. Items count from 0. The context ends it between items.
+//
+// An item is asked for when the loop asks for it, in one crossing. Only of what cannot change, and whose items cannot (a
+// range, str or bytes, a tuple or frozenset of numbers and texts), many come at once. To have a list or an array in one
+// crossing, as it is at that time, convert it: As[[]T].
+//
+// A generator is closed when the loop is left, be it by break, return, a panic or an error: its finally blocks have
+// run when the loop statement ends. An exception of theirs comes with the error that ends the iteration if there is
+// one, else it goes to sys.unraisablehook. Other iterators stay where they were.
+//
+// No slot of [Config].MaxConcurrent is taken while the body of the loop runs, which may call Python as it likes.
+func Iter[T any](ctx context.Context, o *Object, options ...DecodeOption) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		it, err := newIteration[T](ctx, o, options)
+		if err != nil {
+			yield(none, fmt.Errorf("python: %w", err))
+			return
+		}
+		defer it.end()
+		for {
+			more, err := it.fetch(ctx)
+			for i, item := range it.items {
+				it.items[i] = none
+				it.taken++
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(none, it.failed(err))
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// Iter iterates over the object, as [Iter] does, without a context.
+func (o *Object) Iter() iter.Seq2[*Object, error] { return Iter[*Object](context.Background(), o) }
+
+// iteration is a loop of [Iter].
+type iteration[T any] struct {
+	in        *Interpreter
+	iterator  *Object
+	items     []T // what was fetched and not yet taken
+	taken     int // how many were taken before
+	ahead     int // how many are fetched at once
+	generator bool
+
+	function  *Function
+	arguments []any
+	plan      *C.snake_plan
+	want      uint32
+	results   results
+	add       func(*frame) (args, kwargs int, err error)
+	use       func(*C.snake_result) error
+	atEnd     bool
+	broken    error // why the next item did not convert
+}
+
+const (
+	firstBatch = 8
+	mostAhead  = 256
+)
+
+// opened is what gophersnake.iterator:start returns.
+type opened struct {
+	Iterator  *Object
+	Ahead     bool
+	Generator bool
+}
+
+func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption) (*iteration[T], error) {
+	item := reflect.TypeFor[T]()
+	it := &iteration[T]{in: o.in, results: *o.in.read(&C.snake_result{}, options), want: C.SNAKE_WANT_VALUE, ahead: 1}
+	var err error
+	if it.plan, err = planOf(item); err != nil {
+		return nil, err
+	}
+	start, err := o.in.function("gophersnake.iterator:start")
+	if err != nil {
+		return nil, err
+	}
+	var found opened
+	if err := start.decode(ctx, &found, o); err != nil {
+		return nil, unwrapped(err)
+	}
+	it.iterator, it.generator = found.Iterator, found.Generator
+	if found.Ahead {
+		err = it.readAhead(item)
+	} else {
+		err = it.readOne(item)
+	}
+	if err != nil {
+		it.end()
+		return nil, err
+	}
+	return it, nil
+}
+
+// readOne prepares to fetch item by item.
+func (it *iteration[T]) readOne(item reflect.Type) (err error) {
+	end, err := it.in.end()
+	if err != nil {
+		return err
+	}
+	if it.function, err = it.in.function("builtins:next"); err != nil {
+		return err
+	}
+	it.arguments = []any{it.iterator, end}
+	it.items = make([]T, 0, 1)
+	it.add = func(f *frame) (args, kwargs int, err error) { return f.addArguments(it.arguments) }
+	if item == objectType {
+		it.want = C.SNAKE_WANT_OBJECT
+		it.use = func(r *C.snake_result) error {
+			if unsafe.Pointer(r.owner) == end.handle.pointer {
+				it.atEnd = true
+				return nil // releasing the result gives it back
+			}
+			it.items = it.items[:1]
+			*any(&it.items[0]).(**Object) = newObject(it.in, unsafe.Pointer(r.owner))
+			r.owner = nil
+			return nil
+		}
+		return nil
+	}
+	it.use = func(r *C.snake_result) error {
+		s := it.read(r)
+		if v := s.peek(); v.kind == C.SNAKE_KIND_OTHER && string(s.data(v)) == endText {
+			it.atEnd = true
+			return nil
+		}
+		it.items = it.items[:1]
+		if it.broken = s.decode(&it.items[0]); it.broken != nil {
+			it.items = it.items[:0]
+		}
+		return nil
+	}
+	return nil
+}
+
+// endText is how gophersnake.values describes the object that stands for the end of an iteration.
+const endText = "end of the iteration\x00"
+
+// readAhead prepares to fetch many items at once.
+func (it *iteration[T]) readAhead(item reflect.Type) (err error) {
+	if it.plan, err = planOf(reflect.SliceOf(item)); err != nil {
+		return err
+	}
+	if it.function, err = it.in.function("gophersnake.iterator:batch"); err != nil {
+		return err
+	}
+	it.ahead = firstBatch
+	it.add = func(f *frame) (args, kwargs int, err error) {
+		return f.addArguments([]any{it.iterator, it.ahead})
+	}
+	it.use = func(r *C.snake_result) error {
+		s := it.read(r)
+		count, _, _ := s.items(s.peek())
+		it.atEnd = count == 0
+		for range count {
+			var item T
+			if it.broken = s.decode(&item); it.broken != nil {
+				return nil
+			}
+			it.items = append(it.items, item)
+		}
+		return nil
+	}
+	return nil
+}
+
+// fetch gets the next items. With an error, those come before it.
+func (it *iteration[T]) fetch(ctx context.Context) (more bool, err error) {
+	it.items = it.items[:0]
+	frame, err := it.in.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := it.function.runIn(frame, it.want, it.plan, it.add, it.use); err != nil {
+		return false, err
+	}
+	if it.broken != nil {
+		return false, at("item "+strconv.Itoa(it.taken+len(it.items)), it.broken)
+	}
+	if it.ahead > 1 {
+		it.ahead = min(2*it.ahead, mostAhead)
+	}
+	it.generator = it.generator && !it.atEnd
+	return !it.atEnd, nil
+}
+
+// read starts to read a result, with the same memory each time.
+func (it *iteration[T]) read(r *C.snake_result) *results {
+	unknown, missing := it.results.allowUnknown, it.results.allowMissing
+	s := it.results.reset(it.in, r)
+	s.allowUnknown, s.allowMissing = unknown, missing
+	return s
+}
+
+// failed closes a generator and returns why the iteration ends.
+func (it *iteration[T]) failed(err error) error {
+	if it.generator {
+		it.generator = false
+		// One that has ended needs no close, which does nothing then. One that somebody else runs says the same again.
+		closing := discarded(it.iterator.Method(context.Background(), "close"))
+		var first, second *Error
+		same := errors.As(err, &first) && errors.As(closing, &second) && first.Type == second.Type && first.Message == second.Message
+		if closing != nil && !same && !errors.Is(closing, ErrClosed) {
+			return fmt.Errorf("python: %w\nclosing the generator: %w", err, unwrapped(closing))
+		}
+	}
+	return fmt.Errorf("python: %w", err)
+}
+
+// end closes the iterator, and before that a generator whose loop was left.
+func (it *iteration[T]) end() {
+	if it.generator {
+		_ = discarded(it.in.apply("gophersnake.iterator:leave", it.iterator)) // after a shutdown there is nothing to close
+	}
+	_ = it.iterator.Close()
+	for _, item := range it.items {
+		if o, ok := any(item).(*Object); ok && o != nil {
+			_ = o.Close()
+		}
+	}
+}
+
+// unwrapped takes the name of a function of this package out of an error.
+func unwrapped(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}
+
+// end returns the object that stands for the end of an iteration.
+func (in *Interpreter) end() (*Object, error) {
+	const name = "gophersnake.iterator:END"
+	known, ok := in.functions.Load(name)
+	if !ok {
+		end, err := in.Object(name)
+		if err != nil {
+			return nil, err
+		}
+		var loaded bool
+		if known, loaded = in.functions.LoadOrStore(name, end); loaded {
+			_ = end.Close()
+		}
+	}
+	return known.(*Object), nil
+}
+
+// decode calls the function and converts its result in the same crossing.
+func (f *Function) decode(ctx context.Context, target any, arguments ...any) error {
+	plan, err := planOf(reflect.TypeOf(target).Elem())
+	if err != nil {
+		return err
+	}
+	return f.run(ctx, C.SNAKE_WANT_VALUE, plan, func(frame *frame) (int, int, error) {
+		return frame.addArguments(arguments)
+	}, func(r *C.snake_result) error { return f.in.read(r, nil).decode(target) })
+}
+
+// Generator is a Python generator that Go resumes by hand. To loop over one, use [Iter].
+//
+// Methods may be called on any goroutine, one at a time: a generator that runs already gives [ValueError].
+type Generator[T any] struct {
+	object  *Object
+	options []DecodeOption
+	mu      sync.Mutex
+	result  *Object
+}
+
+// step is what gophersnake.iterator:step returns.
+type step[T any] struct {
+	Yields bool
+	Item   T
+	Result *Object
+}
+
+// NewGenerator takes an object that has the methods of a generator and whose items convert to T. The object stays the
+// caller's and must stay open: it is the reference to the generator. [Generator.Close] ends the generator in Python.
+func NewGenerator[T any](o *Object, options ...DecodeOption) (*Generator[T], error) {
+	if _, err := planOf(reflect.TypeFor[step[T]]()); err != nil {
+		return nil, fmt.Errorf("python: %w", err)
+	}
+	is, err := asThenClose[bool](o.in.apply("gophersnake.iterator:is_generator", o))
+	if err != nil {
+		return nil, err
+	}
+	if !is {
+		found, err := o.Type()
+		if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("python: want a generator, got %s: call the generator function, or use Iter", found)
+	}
+	return &Generator[T]{object: o, options: options}, nil
+}
+
+// Generator takes the object as a generator, whose items are objects. See [NewGenerator].
+func (o *Object) Generator() (*Generator[*Object], error) { return NewGenerator[*Object](o) }
+
+// Next resumes the generator until it yields its next item. At its end, ok is false, and Result has what it returned.
+// An exception that leaves the generator is an [*Error]. An item that does not convert is an error, too, after which
+// the generator goes on.
+func (g *Generator[T]) Next(ctx context.Context) (item T, ok bool, err error) {
+	return g.step(ctx, "gophersnake.iterator:step", g.object, "__next__")
+}
+
+// Send resumes the generator with what its yield is worth, until it yields again. A generator that has not started takes
+// nil only.
+func (g *Generator[T]) Send(ctx context.Context, value any) (item T, ok bool, err error) {
+	return g.step(ctx, "gophersnake.iterator:step", g.object, "send", value)
+}
+
+// Throw raises an exception in the generator where it waits, until it yields again: of the class and with the message
+// of an [*Error]; of a [Class]; or, of any other error, a RuntimeError that says what it says.
+func (g *Generator[T]) Throw(ctx context.Context, err error) (item T, ok bool, failure error) {
+	var exception *Error
+	var class Class
+	switch {
+	case errors.As(err, &exception) && len(exception.bases) > 0:
+		return g.step(ctx, "gophersnake.iterator:throw", g.object, exception.bases[0], exception.Message)
+	case errors.As(err, &class):
+		return g.step(ctx, "gophersnake.iterator:throw", g.object, string(class), nil)
+	}
+	return g.step(ctx, "gophersnake.iterator:throw", g.object, string(RuntimeError), fmt.Sprint(err))
+}
+
+// Result returns what the generator has returned, the value of a yield from; nil while it has not ended by itself. The
+// caller closes it, or leaves that to the garbage collector.
+func (g *Generator[T]) Result() *Object {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.result
+}
+
+// Close closes the generator: its finally blocks have run when Close returns, and an exception of theirs is its error. It
+// may be called more than once.
+func (g *Generator[T]) Close(ctx context.Context) error {
+	return discarded(g.object.Method(ctx, "close"))
+}
+
+func (g *Generator[T]) step(ctx context.Context, name string, arguments ...any) (item T, ok bool, err error) {
+	var none T
+	plan, err := planOf(reflect.TypeFor[step[T]]())
+	if err != nil {
+		return none, false, fmt.Errorf("python: %w", err)
+	}
+	f, err := g.object.in.function(name)
+	if err != nil {
+		return none, false, err
+	}
+	var result *Object
+	var broken error
+	err = f.run(ctx, C.SNAKE_WANT_VALUE, plan, func(frame *frame) (int, int, error) {
+		return frame.addArguments(arguments)
+	}, func(r *C.snake_result) (err error) {
+		s := f.in.read(r, g.options)
+		s.take() // the head of the tuple
+		if err = readNumber(s, &ok); err != nil {
+			return err
+		}
+		if ok {
+			broken = s.decode(&item)
+			return nil
+		}
+		s.skip()
+		result, err = s.readObject()
+		return err
+	})
+	runtime.KeepAlive(g.object)
+	switch {
+	case err != nil:
+		return none, false, fmt.Errorf("python: %w", unwrapped(err))
+	case broken != nil:
+		return none, false, fmt.Errorf("python: %w", at("item", broken))
+	}
+	if !ok {
+		g.mu.Lock()
+		if g.result == nil {
+			g.result = result
+		} else {
+			_ = result.Close() // a generator that has ended returns None ever after
+		}
+		g.mu.Unlock()
+	}
+	return item, ok, nil
+}

@@ -1,0 +1,115 @@
+"""Iterators and generators as the host takes them: item by item, or many at once where nobody can tell."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Generator, Iterator
+from itertools import islice
+from typing import Any
+
+from gophersnake.values import END
+
+__all__ = ["END"]
+
+_NUMBERS = (bool, int, float, complex, bytes, type(None))
+
+_MAX_BYTES = 1 << 16
+"""How many bytes of text a batch has before it ends."""
+
+
+def start(target: Any) -> tuple[Iterator[Any], bool, bool]:
+    """Start to iterate.
+
+    Returns:
+        The iterator, whether ``batch`` may read it ahead, and whether it is a generator, which wants to be closed.
+
+    Reading ahead is for what cannot change and whose items cannot: then neither the items nor their descriptions
+    depend on when they are asked for. An iterator that somebody else made may have other readers.
+    """
+    iterator = iter(target)
+    ahead = type(target) in (range, bytes)
+    if type(target) is str:
+        ahead = _has_utf8(target)
+    elif type(target) in (tuple, frozenset):
+        ahead = all(type(item) in _NUMBERS or (type(item) is str and _has_utf8(item)) for item in target)
+    return iterator, ahead, isinstance(iterator, Generator)
+
+
+def _has_utf8(text: str) -> bool:
+    """Tell whether a text has no lone surrogates, each of which is an error of its own place."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def batch(iterator: Iterator[Any], most: int) -> list[Any]:
+    """Take some items; none if there are no more."""
+    items: list[Any] = []
+    size = 0
+    for item in islice(iterator, most):
+        items.append(item)
+        if type(item) in (str, bytes):
+            size += len(item)
+            if size > _MAX_BYTES:
+                break
+    return items
+
+
+def is_generator(value: Any) -> bool:
+    """Tell whether an object has the methods of a generator."""
+    return isinstance(value, Generator)
+
+
+def step(generator: Any, method: str, *args: Any) -> tuple[bool, Any, Any]:
+    """Resume a generator by one of its methods.
+
+    Returns:
+        Whether it yields, what it yields, and what it has returned.
+    """
+    try:
+        return True, getattr(generator, method)(*args), None
+    except StopIteration as stop:
+        return False, None, stop.value
+
+
+def throw(generator: Any, name: str, message: str | None) -> tuple[bool, Any, Any]:
+    """Raise an exception in a generator where it waits; answers as ``step``."""
+    return step(generator, "throw", _exception(name, message))
+
+
+def _exception(name: str, message: str | None) -> BaseException:
+    """Make an exception of the class with this full name, or a RuntimeError that says its name."""
+    module, parts = name, list[str]()
+    while module not in sys.modules and "." in module:
+        module, _, last = module.rpartition(".")
+        parts.insert(0, last)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in parts:
+            found = getattr(found, part)
+        exception = found() if message is None else found(message)
+        if isinstance(exception, BaseException):
+            return exception
+    except Exception:  # whatever the class or its module makes of it
+        pass
+    return RuntimeError(f"{name}: {message or ''}")
+
+
+class _Left:
+    """A generator whose loop was left. Nobody can be told of an exception, so it goes where Python's own go."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator = generator
+
+    def __del__(self) -> None:
+        self.generator.close()
+
+
+def leave(generator: Any) -> None:
+    """Close a generator; an exception of its goes to ``sys.unraisablehook``."""
+    _Left(generator)
