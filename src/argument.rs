@@ -189,7 +189,10 @@ impl<'a, 'py> Arguments<'a, 'py> {
                 Ok(callback::make_value(py, value.bits, &class)?)
             }
             Kind::Made => {
-                let name = self.build(py, depth + 1)?.cast_into::<PyString>().map_err(PyErr::from)?;
+                let name = self
+                    .build(py, depth + 1)?
+                    .cast_into::<PyString>()
+                    .map_err(PyErr::from)?;
                 let parts = self.build(py, depth + 1)?.cast_into::<PyTuple>().map_err(PyErr::from)?;
                 Ok(interpreter::helper(py, "callbacks")?.getattr(name)?.call1(parts)?)
             }

@@ -180,7 +180,9 @@ impl<'a> Lends<'a> {
             let gift = gifts
                 .get(index)
                 .ok_or_else(|| Failure::argument(format!("the reply describes more arrays than it gives ({index})")))?;
-            return Ok(std::ptr::with_exposed_provenance(usize::try_from(gift.data).unwrap_or(0)));
+            return Ok(std::ptr::with_exposed_provenance(
+                usize::try_from(gift.data).unwrap_or(0),
+            ));
         }
         if index >= self.room {
             return Err(Failure::argument(format!(
@@ -426,7 +428,9 @@ impl ArrayRef<'_, '_> {
         if self.fields().flags & npyffi::NPY_ARRAY_WRITEABLE == 0 {
             Some("an array that is read-only")
         } else if !self.is_in_place() {
-            Some("an array whose elements do not lie one after the other in native order: pass numpy.ascontiguousarray of it")
+            Some(
+                "an array whose elements do not lie one after the other in native order: pass numpy.ascontiguousarray of it",
+            )
         } else {
             None
         }

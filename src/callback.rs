@@ -172,8 +172,7 @@ impl GoFunction {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, arguments, keywords)
-            .map_err(into_exception)
+        self.call(py, arguments, keywords).map_err(into_exception)
     }
 
     /// As a function of Python's own, it becomes a method where it is found in a class.
@@ -253,9 +252,14 @@ impl GoFunction {
             return Ok(reply);
         }
         let parts = reply.cast_into::<PyTuple>().map_err(PyErr::from)?;
-        let exception = interpreter::helper(py, "callbacks")?
-            .getattr("make_exception")?
-            .call((invocation.outcome,).into_pyobject(py)?.as_sequence().concat(parts.as_sequence())?.to_tuple()?, None)?;
+        let exception = interpreter::helper(py, "callbacks")?.getattr("make_exception")?.call(
+            (invocation.outcome,)
+                .into_pyobject(py)?
+                .as_sequence()
+                .concat(parts.as_sequence())?
+                .to_tuple()?,
+            None,
+        )?;
         Err(PyErr::from_value(exception).into())
     }
 }
@@ -317,11 +321,19 @@ unsafe fn build_reply<'py>(py: Python<'py>, invocation: &Invocation) -> Result<B
             if invocation.reply_values.is_null() {
                 single
             } else {
-                slice("reply_values", invocation.reply_values.cast_const(), invocation.reply_len)
-                    .map_err(Failure::Report)?
+                slice(
+                    "reply_values",
+                    invocation.reply_values.cast_const(),
+                    invocation.reply_len,
+                )
+                .map_err(Failure::Report)?
             },
-            slice("reply_bytes", invocation.reply_bytes.cast_const(), invocation.reply_bytes_len)
-                .map_err(Failure::Report)?,
+            slice(
+                "reply_bytes",
+                invocation.reply_bytes.cast_const(),
+                invocation.reply_bytes_len,
+            )
+            .map_err(Failure::Report)?,
             slice("gifts", invocation.gifts.cast_const(), invocation.gifts_len).map_err(Failure::Report)?,
         )
     };
@@ -356,7 +368,9 @@ pub(crate) fn make_function<'py>(
     let [name, qualname, module, doc, signature] = &texts;
     let (Some(name), Some(qualname), Some(module)) = (text(name), text(qualname), text(module)) else {
         lease::come_back(handle);
-        return Err(PyTypeError::new_err("a function of the host needs names that are texts"));
+        return Err(PyTypeError::new_err(
+            "a function of the host needs names that are texts",
+        ));
     };
     let function = GoFunction {
         handle,
@@ -420,11 +434,7 @@ impl Drop for GoValue {
 }
 
 /// The object that stands for a value of the host's: the one that is there, or a new one of `class`.
-pub(crate) fn make_value<'py>(
-    py: Python<'py>,
-    handle: u64,
-    class: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn make_value<'py>(py: Python<'py>, handle: u64, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if let Some(object) = find_live(py, handle) {
         return Ok(object);
     }
@@ -492,7 +502,9 @@ pub(crate) fn give_back(values: &[Value]) {
 
 /// Puts the classes where Python code finds them: `gophersnake.GoValue`.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
-    let package = PyModule::import(py, "sys")?.getattr("modules")?.get_item("gophersnake")?;
+    let package = PyModule::import(py, "sys")?
+        .getattr("modules")?
+        .get_item("gophersnake")?;
     package.setattr("GoFunction", py.get_type::<GoFunction>())?;
     package.setattr("GoValue", py.get_type::<GoValue>())
 }

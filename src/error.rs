@@ -174,7 +174,11 @@ impl Report {
             .and_then(|helper| helper.call_method1("describe", (&value, keep)))
             .and_then(|described| Report::from_description(&described))
             .map(|report| Report {
-                exception: if keep { Kept::new(value.into_any()) } else { Kept::default() },
+                exception: if keep {
+                    Kept::new(value.into_any())
+                } else {
+                    Kept::default()
+                },
                 ..report
             });
         described.unwrap_or_else(|failure| {

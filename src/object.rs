@@ -134,11 +134,7 @@ pub unsafe extern "C" fn snake_object_clone(object: *const Object, clone: *mut *
 ///
 /// `object` must be a reference that its owner did not end yet; `result` must be as its contract says.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn snake_object_value(
-    object: *const Object,
-    token: u64,
-    result: *mut ValueResult,
-) -> *mut Error {
+pub unsafe extern "C" fn snake_object_value(object: *const Object, token: u64, result: *mut ValueResult) -> *mut Error {
     attached_in_call(token, |py| {
         // SAFETY: the caller's promise.
         let result = unsafe { out("result", result) }.map_err(Failure::Report)?;

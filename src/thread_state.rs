@@ -130,7 +130,9 @@ fn too_deep() -> Box<Report> {
 
 /// Whether a function of the host's runs on this thread.
 pub(crate) fn is_in_callback() -> bool {
-    THREAD_STATE.try_with(|state| state.callbacks.get() > 0).unwrap_or(false)
+    THREAD_STATE
+        .try_with(|state| state.callbacks.get() > 0)
+        .unwrap_or(false)
 }
 
 /// Runs `body`, a call of the host's, detached. `body` gets the token of the call that the thread is in, and tells
