@@ -410,8 +410,8 @@ const HELPERS: [(&CStr, &CStr, &str); 4] = [
     ),
 ];
 
-/// The helpers that need NumPy.
-const NUMPY_HELPERS: [(&CStr, &CStr, &str); 2] = [
+/// The helpers that need NumPy, or are needed after it only.
+const NUMPY_HELPERS: [(&CStr, &CStr, &str); 3] = [
     (
         c"gophersnake.values",
         c"<gophersnake>/values.py",
@@ -421,6 +421,11 @@ const NUMPY_HELPERS: [(&CStr, &CStr, &str); 2] = [
         c"gophersnake.callbacks",
         c"<gophersnake>/callbacks.py",
         include_str!("../python/gophersnake/callbacks.py"),
+    ),
+    (
+        c"gophersnake.reload",
+        c"<gophersnake>/reload.py",
+        include_str!("../python/gophersnake/reload.py"),
     ),
 ];
 
