@@ -218,3 +218,48 @@ def answer(): return apply(one)
 })
 
 func TestReloadAndWorkers(t *testing.T) { passScenario(t, "reload and workers", "TMPDIR="+t.TempDir()) }
+
+// slowly imports in the middle of a call, and slows down how submodules are found.
+const slowly = `
+import sys, time
+def lazily():
+    import slow
+    return slow.VALUE
+class SlowFinder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pkg.sub":
+            time.sleep(0.5)
+sys.meta_path.insert(0, SlowFinder())
+`
+
+var _ = scenario("reload while others import", func() {
+	p := newProject()
+	p.write("app.py", returning(1))
+	p.write("slow.py", "import time\ntime.sleep(0.5)\nVALUE = 1\n")
+	p.write("slowly.py", slowly)
+	p.write("pkg/__init__.py", "")
+	p.write("pkg/sub.py", returning(1))
+	in := must(Start(Config{Path: []string{string(p)}, Reload: true, MaxConcurrent: 2}))
+	answer := must(Bind[func() (int, error)](in, "app:answer"))
+	lazily := must(Bind[func() (int, error)](in, "slowly:lazily"))
+	far := must(Bind[func() (int, error)](in, "pkg.sub:answer"))
+
+	// What is being imported is not forgotten: the code that imports it would fail.
+	meanwhile := func(call func() (int, error), value int) {
+		var other sync.WaitGroup
+		other.Go(func() { equal("the slow call", must(call()), 1) })
+		time.Sleep(200 * time.Millisecond)
+		p.write("app.py", returning(value))
+		_ = must(answer())
+		other.Wait()
+		equal("answer", must(answer()), value)
+	}
+	meanwhile(lazily, 2)
+	// A package may be forgotten before its module is imported: the call begins again.
+	p.write("pkg/sub.py", returning(1)+"\n")
+	meanwhile(far, 3)
+})
+
+func TestReloadWhileOthersImport(t *testing.T) {
+	passScenario(t, "reload while others import", "TMPDIR="+t.TempDir())
+}
