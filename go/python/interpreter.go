@@ -55,9 +55,9 @@ type Interpreter struct {
 	config Config
 	env    *environment
 	gate   *gate
-	// modules keeps Config.Modules open; imports may come at any time, until the process ends.
-	modules    *os.File
-	modulesKey string
+	// sources keeps Config.Modules open; imports may come at any time, until the process ends.
+	sources    *os.File
+	sourcesKey string
 	frames     []*frame // the one for each slot of the gate, if it has one; frame.slot says which
 	none       *Object
 	// functions are those that this package uses itself, by name.
@@ -82,7 +82,7 @@ func Start(config Config) (*Interpreter, error) {
 	if err != nil {
 		return nil, err
 	}
-	modules, err := modulesOf(config.Modules)
+	sources, err := sourcesOf(config.Modules)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func Start(config Config) (*Interpreter, error) {
 	started.mu.Lock()
 	defer started.mu.Unlock()
 	if in := started.interpreter; in != nil {
-		if in.modulesKey != modules.key {
+		if in.sourcesKey != sources.key {
 			return nil, errors.New("python: already started with another configuration: Config.Modules are not the same")
 		}
 		if !reflect.DeepEqual(in.config, config) {
@@ -105,7 +105,7 @@ func Start(config Config) (*Interpreter, error) {
 	if err := load(env, config.Core); err != nil {
 		return nil, err
 	}
-	folders, file, err := modules.place(config, env)
+	folders, file, err := sources.place(config, env)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func Start(config Config) (*Interpreter, error) {
 	if err := takeError(C.callback_install()); err != nil {
 		return nil, err
 	}
-	in := &Interpreter{config: config, env: env, modules: file, modulesKey: modules.key, gate: newGate(slots), frames: make([]*frame, slots)}
+	in := &Interpreter{config: config, env: env, sources: file, sourcesKey: sources.key, gate: newGate(slots), frames: make([]*frame, slots)}
 	in.none = &Object{in: in}
 	if config.Reload {
 		if err := in.watch(folders); err != nil {

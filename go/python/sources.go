@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// modules are the Python sources of [Config].Modules. Python finds them through one more element of sys.path: an
+// sources are what [Config].Modules holds. Python finds them through one more element of sys.path: an
 // archive in memory that has a name in the file system for as long as this process lives, so that Python imports it
 // with zipimport, its worker processes find it by the same name, and nothing can be left behind.
-type modules struct {
+type sources struct {
 	key     string // two configurations have the same modules if this is equal
 	files   fs.FS  // nil if there are none, or if they are packed
 	folder  string // of os.DirFS
@@ -30,9 +30,9 @@ type modules struct {
 	names   []string // the files and folders that define modules at the top level
 }
 
-// modulesOf tells which modules they are. Those that lie in a folder are known by its name, others by what is in them.
-func modulesOf(files fs.FS) (*modules, error) {
-	m := &modules{files: files}
+// sourcesOf tells which sources they are. Those that lie in a folder are known by its name, others by what is in them.
+func sourcesOf(files fs.FS) (*sources, error) {
+	m := &sources{files: files}
 	if files == nil {
 		return m, nil
 	}
@@ -53,14 +53,14 @@ func modulesOf(files fs.FS) (*modules, error) {
 
 // pack makes the archive, and checks that Python can import what is in it. Equal files make equal archives: their times
 // are left out.
-func (m *modules) pack() error {
+func (m *sources) pack() error {
 	if m.files == nil {
 		return nil
 	}
 	var buffer bytes.Buffer
 	p := packer{files: m.files, buffer: &buffer, archive: zip.NewWriter(&buffer), embedded: isEmbedded(m.files), packages: map[string]bool{}}
 	err := fs.WalkDir(m.files, ".", p.add)
-	if err == nil && p.sources == 0 {
+	if err == nil && p.count == 0 {
 		err = errors.New("there is no .py file in it")
 	}
 	if err == nil {
@@ -81,7 +81,7 @@ type packer struct {
 	embedded bool
 	packages map[string]bool // folders that have an __init__.py, or lie in one that has
 	names    []string
-	sources  int
+	count    int // of .py files
 }
 
 // add adds a file or a folder. A folder comes before what is in it.
@@ -123,7 +123,7 @@ func (p *packer) add(name string, entry fs.DirEntry, err error) error {
 		if folder == "" {
 			p.names = append(p.names, name)
 		}
-		p.sources++
+		p.count++
 	}
 	data, err := fs.ReadFile(p.files, name)
 	if err != nil {
@@ -177,7 +177,7 @@ func checkModuleName(file string) error {
 }
 
 // checkNames refuses modules that would hide one of Python's own, or would be hidden by what Start imports.
-func (m *modules) checkNames(env *environment) error {
+func (m *sources) checkNames(env *environment) error {
 	for _, file := range m.names {
 		name := strings.TrimSuffix(file, ".py")
 		switch {
@@ -193,7 +193,7 @@ func (m *modules) checkNames(env *environment) error {
 
 // place returns what Python is to find first: the folders of the configuration, then the modules. The file, nil if there
 // is no archive, must stay open for as long as Python runs.
-func (m *modules) place(config Config, env *environment) (folders []string, file *os.File, err error) {
+func (m *sources) place(config Config, env *environment) (folders []string, file *os.File, err error) {
 	folders = slices.Clone(config.Path)
 	if config.Reload && len(folders) == 0 && m.folder == "" {
 		return nil, nil, errors.New("python: Config.Reload: nothing can change: want folders in Config.Path, or os.DirFS as Config.Modules")
