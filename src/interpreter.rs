@@ -357,7 +357,8 @@ fn check_version(wanted: &Environment) -> Result<(), Box<Report>> {
 
 /// Makes the started interpreter ready for calls. Everything here may be done again after a failure.
 fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
-    load_helpers(py, &HELPERS)?;
+    load_helpers(py, &[PACKAGE])?;
+    load_helpers(py, HELPERS)?;
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         let block = PyCFunction::new_closure(py, Some(c"set_sigpipe_blocked"), None, |arguments, _| {
@@ -381,58 +382,39 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
         ))
     })?;
     callback::install(py)?;
-    load_helpers(py, &NUMPY_HELPERS)?;
+    load_helpers(py, NUMPY_HELPERS)?;
     helper(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;
     Ok(())
 }
 
-/// The Python part of the library, in the order in which it is loaded: name, file and source.
-const HELPERS: [(&CStr, &CStr, &str); 4] = [
-    (
-        c"gophersnake",
-        c"<gophersnake>/__init__.py",
-        include_str!("../python/gophersnake/__init__.py"),
-    ),
-    (
-        c"gophersnake.errors",
-        c"<gophersnake>/errors.py",
-        include_str!("../python/gophersnake/errors.py"),
-    ),
-    (
-        c"gophersnake.output",
-        c"<gophersnake>/output.py",
-        include_str!("../python/gophersnake/output.py"),
-    ),
-    (
-        c"gophersnake.lifecycle",
-        c"<gophersnake>/lifecycle.py",
-        include_str!("../python/gophersnake/lifecycle.py"),
-    ),
-];
+/// Modules of the Python part, in the order in which they are loaded: name, file and source.
+macro_rules! helpers {
+    ($($name:literal),* $(,)?) => {
+        &[
+            $((
+                concat!("gophersnake.", $name),
+                concat!("<gophersnake>/", $name, ".py"),
+                include_str!(concat!("../python/gophersnake/", $name, ".py")),
+            )),*
+        ]
+    };
+}
 
-/// The helpers that need NumPy.
-const NUMPY_HELPERS: [(&CStr, &CStr, &str); 3] = [
-    (
-        c"gophersnake.values",
-        c"<gophersnake>/values.py",
-        include_str!("../python/gophersnake/values.py"),
-    ),
-    (
-        c"gophersnake.callbacks",
-        c"<gophersnake>/callbacks.py",
-        include_str!("../python/gophersnake/callbacks.py"),
-    ),
-    (
-        c"gophersnake.iterator",
-        c"<gophersnake>/iterator.py",
-        include_str!("../python/gophersnake/iterator.py"),
-    ),
-];
+const PACKAGE: (&str, &str, &str) = (
+    "gophersnake",
+    "<gophersnake>/__init__.py",
+    include_str!("../python/gophersnake/__init__.py"),
+);
 
-fn load_helpers(py: Python<'_>, helpers: &[(&CStr, &CStr, &str)]) -> PyResult<()> {
+const HELPERS: &[(&str, &str, &str)] = helpers!["errors", "output", "lifecycle"];
+
+/// The helpers that need NumPy, or are needed after it only.
+const NUMPY_HELPERS: &[(&str, &str, &str)] = helpers!["values", "callbacks", "iterator", "reload"];
+
+fn load_helpers(py: Python<'_>, helpers: &[(&str, &str, &str)]) -> PyResult<()> {
     for (name, file, source) in helpers {
-        let source = std::ffi::CString::new(*source)?;
-        PyModule::from_code(py, &source, file, name)?;
+        let [name, file, source] = [name, file, source].map(|text| std::ffi::CString::new(*text));
+        PyModule::from_code(py, &source?, &file?, &name?)?;
     }
     Ok(())
 }

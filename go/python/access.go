@@ -11,6 +11,9 @@ import (
 
 // Object returns what "module:qualified.name" names, importing the module if need be; "module" alone is the module.
 func (in *Interpreter) Object(name string) (*Object, error) {
+	if err := in.refresh(name); err != nil {
+		return nil, err
+	}
 	return in.apply("gophersnake.values:resolve", name)
 }
 

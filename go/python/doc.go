@@ -75,6 +75,21 @@
 // fit, float64 to float32 if exact. Integers, floats, bools and complex numbers in arrays do not become one another. A target of
 // type any takes the natural Go value. Iterating consumes an iterator.
 //
+// # Modules of your own
+//
+// Python finds, in this order: the folders of [Config].Path, the sources in [Config].Modules, the standard library, the packages
+// of the environment. Modules takes them from the Go binary:
+//
+//	//go:embed all:python
+//	var files embed.FS
+//
+//	modules, err := fs.Sub(files, "python") // so that python/outliers.py is the module outliers
+//	in, err := python.Start(python.Config{Modules: modules})
+//
+// For development, the same from the folder, where a changed file is used by the next call:
+//
+//	in, err := python.Start(python.Config{Modules: os.DirFS("python"), Reload: true})
+//
 // # What you may rely on
 //
 // Threads: call from any goroutine. At most [Config].MaxConcurrent calls are in Python at a time; the others wait, first come

@@ -55,6 +55,8 @@ type environment struct {
 	executable string
 	version    version
 	libpython  string
+	// stdlib are the names of the modules of the standard library.
+	stdlib []string
 }
 
 // abiVersion is the form of the version that the core takes.
@@ -155,12 +157,12 @@ func ask(executable string) (*environment, error) {
 		return nil, explainSilence(ctx, executable, failure, stderr.String())
 	}
 	answers := strings.Split(answer, "\x00")
-	const wanted = 8
+	const wanted = 9
 	if len(answers) <= wanted {
 		return nil, fmt.Errorf("%w: %s answered %q", ErrNotPython, executable, answer)
 	}
 	implementation, numbers, freeThreaded, hasNumPy := answers[0], answers[1], answers[2], answers[3]
-	env := &environment{executable: answers[4]}
+	env := &environment{executable: answers[4], stdlib: strings.Split(answers[8], "\n")}
 	if _, err := fmt.Sscanf(numbers, "%d.%d", &env.version.major, &env.version.minor); err != nil {
 		return nil, fmt.Errorf("%w: %s says that its version is %q", ErrNotPython, executable, numbers)
 	}

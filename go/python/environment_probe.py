@@ -23,6 +23,7 @@ answers = [
     get("INSTSONAME") or get("LDLIBRARY") or "",
     "libpython" + version + ".so.1.0",
     "\n".join(folder for folder in folders if folder),
+    "\n".join(getattr(sys, "stdlib_module_names", ())),
 ]
 sys.stdout.flush()
 sys.stdout.buffer.write(b"gophersnake:" + b"".join(os.fsencode(answer) + b"\0" for answer in answers))

@@ -439,7 +439,7 @@ func fakePython(t testing.TB, a answers, change func(*answers)) string {
 	t.Helper()
 	change(&a)
 	fake := script(t, `cat "$0.answer"`)
-	fields := []string{a.implementation, a.version, a.freeThreaded, a.numpy, a.executable, a.library, a.usual, a.folders, ""}
+	fields := []string{a.implementation, a.version, a.freeThreaded, a.numpy, a.executable, a.library, a.usual, a.folders, "sys", ""}
 	writeFile(t, filepath.Dir(fake), filepath.Base(fake)+".answer", probeMark+strings.Join(fields, "\x00"), 0o600)
 	return fake
 }

@@ -26,15 +26,26 @@ func (in *Interpreter) Func(name string) (*Function, error) {
 	if !utf8.ValidString(name) {
 		return nil, fmt.Errorf("python: %q: want \"module:function\" in valid UTF-8", name)
 	}
-	frame, err := in.enter(context.Background())
+	if err := in.refresh(name); err != nil {
+		return nil, fmt.Errorf("python: %s: %w", name, err)
+	}
+	f, err := in.load(name)
 	if err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
+	}
+	return f.follow()
+}
+
+func (in *Interpreter) load(name string) (*Function, error) {
+	frame, err := in.enter(context.Background())
+	if err != nil {
+		return nil, err
 	}
 	defer in.leave(frame)
 	var pointer *C.snake_function
 	bytes := unsafe.StringData(name)
 	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), frame.call.token, &pointer)); err != nil {
-		return nil, fmt.Errorf("python: %s: %w", name, err)
+		return nil, err
 	}
 	f := &Function{in: in, name: name, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
 	f.cleanup = runtime.AddCleanup(f, (*handle).drop, f.handle)

@@ -5,7 +5,9 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -22,6 +24,22 @@ type Config struct {
 	Python string
 	// Path lists folders to put in front of sys.path. Relative ones are relative to the working directory of Start.
 	Path []string
+	// Modules holds Python sources, as [embed.FS] does: what lies at its root is importable, after the folders of Path and
+	// before the packages of the environment. A module that would hide one of the standard library is an error. Tracebacks
+	// show the lines, and importlib.resources reads the other files. They are read once, by Start, and kept in memory, where
+	// the worker processes of multiprocessing and concurrent.futures find them too; __file__ names no file on disk. Names
+	// that begin with a dot, and __pycache__, are left out.
+	//
+	// Where go:embed names a folder, write all: before it, because it leaves out __init__.py otherwise, and take that folder
+	// with [fs.Sub].
+	Modules fs.FS
+	// Reload lets a call use the files in the folders of Path as they are then, and those of Modules if that is [os.DirFS]. It
+	// is for development. Where a file of an imported module has changed, all modules of these folders are imported anew by
+	// the next call of a [Function], or a function that [Bind] made, and by the next [Interpreter.Func] and
+	// [Interpreter.Object]; what these modules held in their variables is lost. If that fails, because of a syntax error for
+	// example, the call gets the error, and the next one tries again. Calls that are running, objects that Go holds,
+	// threads, and worker processes keep the code that they have. Each call looks at all imported files of the folders.
+	Reload bool
 	// Core is the file of the core, libgophersnake.so. If it is empty, the first of these decides: GOPHERSNAKE_CORE,
 	// the copy embedded by the build tag gophersnake_embed, the folder of the executable, the build output of this
 	// module, /usr/local/lib, /usr/lib.
@@ -37,8 +55,11 @@ type Interpreter struct {
 	config Config
 	env    *environment
 	gate   *gate
-	frames []*frame // the one for each slot of the gate, if it has one; frame.slot says which
-	none   *Object
+	// sources keeps Config.Modules open; imports may come at any time, until the process ends.
+	sources    *os.File
+	sourcesKey string
+	frames     []*frame // the one for each slot of the gate, if it has one; frame.slot says which
+	none       *Object
 	// functions are those that this package uses itself, by name.
 	functions sync.Map
 }
@@ -61,9 +82,17 @@ func Start(config Config) (*Interpreter, error) {
 	if err != nil {
 		return nil, err
 	}
+	sources, err := sourcesOf(config.Modules)
+	if err != nil {
+		return nil, err
+	}
+	config.Modules = nil // neither comparable nor printable
 	started.mu.Lock()
 	defer started.mu.Unlock()
 	if in := started.interpreter; in != nil {
+		if in.sourcesKey != sources.key {
+			return nil, errors.New("python: already started with another configuration: Config.Modules are not the same")
+		}
 		if !reflect.DeepEqual(in.config, config) {
 			return nil, fmt.Errorf("python: already started with another configuration: have %+v, want %+v", in.config, config)
 		}
@@ -76,7 +105,12 @@ func Start(config Config) (*Interpreter, error) {
 	if err := load(env, config.Core); err != nil {
 		return nil, err
 	}
-	if err := startCore(env, config.Path); err != nil {
+	folders, file, err := sources.place(config, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := startCore(env, folders); err != nil {
+		_ = file.Close()
 		return nil, err
 	}
 	slots := config.MaxConcurrent
@@ -86,8 +120,13 @@ func Start(config Config) (*Interpreter, error) {
 	if err := takeError(C.callback_install()); err != nil {
 		return nil, err
 	}
-	in := &Interpreter{config: config, env: env, gate: newGate(slots), frames: make([]*frame, slots)}
+	in := &Interpreter{config: config, env: env, sources: file, sourcesKey: sources.key, gate: newGate(slots), frames: make([]*frame, slots)}
 	in.none = &Object{in: in}
+	if config.Reload {
+		if err := in.watch(folders); err != nil {
+			return nil, err
+		}
+	}
 	started.interpreter = in
 	return in, nil
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections import deque
+from types import TracebackType
 from typing import Any, TypeAlias
 
 MAX_MESSAGE = 16 * 1024
@@ -113,15 +114,25 @@ def _message(exception: BaseException) -> str:
 
 def _traceback(exception: BaseException) -> str:
     try:
-        lines = traceback.TracebackException.from_exception(exception, limit=-MAX_FRAMES, max_group_width=15)
+        lines = traceback.TracebackException(
+            type(exception), exception, _links(exception), limit=-MAX_FRAMES, max_group_width=15
+        )
         return _clean("".join(lines.format()), MAX_TRACEBACK)
     except BaseException as failure:
         return f"<no traceback: {_class_name(type(failure))} while formatting it>\n"
 
 
+def _links(exception: BaseException) -> TracebackType | None:
+    """Return the traceback without the frames through which a reloaded function is called."""
+    link = exception.__traceback__
+    while link is not None and link.tb_frame.f_code.co_filename == "<gophersnake>/reload.py":
+        link = link.tb_next
+    return link
+
+
 def _frames(exception: BaseException) -> list[Frame]:
     frames: deque[Frame] = deque(maxlen=MAX_FRAMES)  # the innermost, which say where it was raised
-    link = exception.__traceback__
+    link = _links(exception)
     while link is not None:
         code = link.tb_frame.f_code
         name = getattr(code, "co_qualname", code.co_name)
