@@ -56,7 +56,7 @@ type problem struct {
 }
 
 // doctor prints a diagnosis and returns the exit status.
-func doctor(args []string, stdout io.Writer) (int, error) {
+func doctor(args []string, stdout, stderr io.Writer) (int, error) {
 	opts, err := parseOptions("doctor", args)
 	if err != nil {
 		return 0, err
@@ -66,7 +66,13 @@ func doctor(args []string, stdout io.Writer) (int, error) {
 			return 0, wrongUsage("want the name of a module, got %q", name)
 		}
 	}
-	d := diagnose(opts.config, opts.words)
+	if report := reporter(); report != nil {
+		return 0, diagnose(opts.config, opts.words, report)
+	}
+	d, err := examineInChild(args, stderr)
+	if err != nil {
+		return 0, err
+	}
 	if opts.json {
 		err = json.NewEncoder(stdout).Encode(d)
 	} else {
@@ -78,7 +84,8 @@ func doctor(args []string, stdout io.Writer) (int, error) {
 	return 0, err
 }
 
-func diagnose(config python.Config, modules []string) *diagnosis {
+// diagnose examines the installation. It reports each step before it takes it.
+func diagnose(config python.Config, modules []string, report func(step string, d *diagnosis) error) error {
 	d := &diagnosis{
 		Gophersnake: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Modules: []module{}, Startup: []phase{}, Limits: readLimits(), Problems: []problem{},
@@ -86,9 +93,15 @@ func diagnose(config python.Config, modules []string) *diagnosis {
 	if build, ok := debug.ReadBuildInfo(); ok {
 		d.Gophersnake = build.Main.Version
 	}
+	// What can be known without loading anything; Start repeats it, and stops at the first problem.
+	env, problems := python.Find(config)
+	d.describe(env)
+	if err := report("import numpy", d); err != nil {
+		return err
+	}
 	in, err := python.Start(config)
 	if err == nil {
-		env := in.Environment()
+		env = in.Environment()
 		d.describe(env)
 		d.Core.Version = fmt.Sprintf("ABI %d", env.ABI)
 		d.Startup = []phase{
@@ -100,6 +113,9 @@ func diagnose(config python.Config, modules []string) *diagnosis {
 		}
 		d.load(in, "numpy")
 		for _, name := range modules {
+			if err := report("import "+name, d); err != nil {
+				return err
+			}
 			if took := d.load(in, name); took > 0 {
 				d.Startup = append(d.Startup, phase{"import " + name, took.Seconds()})
 			}
@@ -108,9 +124,6 @@ func diagnose(config python.Config, modules []string) *diagnosis {
 			d.complain(fmt.Errorf("python: Shutdown: %w", err))
 		}
 	} else {
-		// Start stops at the first problem; what can be looked at without starting is looked at all the same.
-		env, problems := python.Find(config)
-		d.describe(env)
 		if len(problems) == 0 {
 			problems = []error{err}
 		}
@@ -121,7 +134,7 @@ func diagnose(config python.Config, modules []string) *diagnosis {
 			size(&stack), size(new(uint64(leastStack))), python.Advice("before the program is started, run: ulimit -s 8192")))
 	}
 	d.Healthy = len(d.Problems) == 0
-	return d
+	return report("", d)
 }
 
 var majorMinor = regexp.MustCompile(`^\d+\.\d+`)

@@ -66,7 +66,7 @@ func command(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	switch name {
 	case "doctor":
-		status, err = doctor(args, stdout)
+		status, err = doctor(args, stdout, stderr)
 	case "run":
 		status, err = run(args, stdin, stdout, stderr)
 	case "help", "-h", "-help", "--help":

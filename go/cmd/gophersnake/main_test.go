@@ -18,7 +18,6 @@ const commandVariable = "GOPHERSNAKE_TEST_COMMAND"
 // The test program is the command itself when it is asked to be.
 func TestMain(m *testing.M) {
 	if os.Getenv(commandVariable) != "" {
-		_ = os.Unsetenv(commandVariable)
 		main()
 	}
 	if os.Getenv("GOPHERSNAKE_PYTHON") == "" {
@@ -49,7 +48,7 @@ func gophersnake(t *testing.T, stdin string, changes []string, args ...string) o
 	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	command.Env = append(append(os.Environ(), commandVariable+"=1"), changes...)
 	command.WaitDelay = 10 * time.Second
-	if err := command.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+	if err := command.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) && !errors.Is(err, exec.ErrWaitDelay) {
 		t.Fatal(err)
 	}
 	return outcome{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
@@ -389,6 +388,34 @@ func TestDoctorFindsProblems(t *testing.T) {
 		problem{"module missing.part cannot be imported", ownPython(t) + " -m pip install missing"})
 	if m := d.Modules; len(m) != 4 || m[1].Error == "" || m[3].Error != "" {
 		t.Errorf("modules: %+v", m)
+	}
+}
+
+// A module that prints does not disturb the report; one that ends the process is named, and the rest is there.
+func TestDoctorSurvivesModules(t *testing.T) {
+	folder := filepath.Dir(write(t, "prints.py", "import os; os.write(1, b'chatter')\n"))
+	for name, body := range map[string]string{
+		"crashes": "import ctypes; ctypes.string_at(0)\n",
+		"exits":   "import os; os._exit(0)\n",
+		"stays":   "import subprocess; subprocess.Popen(['sleep', '60'], close_fds=False)\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name+".py"), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := gophersnake(t, "", nil, "doctor", "-json", "-path", folder, "prints")
+	if err := json.Unmarshal([]byte(o.stdout), new(diagnosis)); o.status != 0 || err != nil || o.stderr != "chatter" {
+		t.Errorf("status %d, %v: %s%s", o.status, err, o.stdout, o.stderr)
+	}
+	for name, reason := range map[string]string{"crashes": "SIGSEGV: segmentation violation", "exits": "exit status 0"} {
+		o := gophersnake(t, "", nil, "doctor", "-path", folder, "json", name)
+		if o.status != 1 || !strings.Contains(o.stdout, `the process ended at the step "import `+name+`": `+reason+"\n  -> ") || !strings.Contains(o.stdout, "\njson ") || strings.Contains(o.stderr, "goroutine") {
+			t.Errorf("status %d: %s%s", o.status, o.stdout, o.stderr)
+		}
+	}
+	begin := time.Now()
+	if o := gophersnake(t, "", nil, "doctor", "-path", folder, "stays"); o.status != 0 || time.Since(begin) > 30*time.Second {
+		t.Errorf("status %d after %v: %s", o.status, time.Since(begin), o.stdout)
 	}
 }
 
