@@ -56,12 +56,14 @@ build: .venv core ## set up everything: .venv, the core, the Go programs (bin/)
 	@go build -o bin/ $(PROGRAMS)
 
 .PHONY: install
-install: core ## library, header and pkg-config file to PREFIX (default /usr/local)
-	@install -d '$(DESTDIR)$(PREFIX)/lib/pkgconfig' '$(DESTDIR)$(PREFIX)/include'
+install: core ## library, header, pkg-config file and bin/gophersnake to PREFIX (default /usr/local)
+	@install -d '$(DESTDIR)$(PREFIX)/lib/pkgconfig' '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/bin'
 	@install -m 755 $(CORE) '$(DESTDIR)$(PREFIX)/lib/'
 	@install -m 644 $(HEADER) '$(DESTDIR)$(PREFIX)/include/'
 	@sed -e 's|@PREFIX@|$(abspath $(PREFIX))|' -e 's|@VERSION@|$(VERSION)|' gophersnake.pc.in \
 	  >'$(DESTDIR)$(PREFIX)/lib/pkgconfig/gophersnake.pc'
+	@# The installed program takes the core that is installed with it.
+	@CGO_LDFLAGS='-O2 -g -Wl,-rpath,$$ORIGIN/../lib' go build -o '$(DESTDIR)$(PREFIX)/bin/' ./go/cmd/gophersnake
 	@echo '== installed gophersnake $(VERSION) to $(DESTDIR)$(PREFIX)'
 
 .PHONY: clean

@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-#define SNAKE_ABI_VERSION 2
+#define SNAKE_ABI_VERSION 3
 
 // How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
@@ -373,6 +373,8 @@ typedef struct snake_stats {
   uint64_t leases;
   // OS threads of the host that have a Python thread state.
   uint64_t threads;
+  // How long the import of NumPy took at the start, in nanoseconds.
+  uint64_t numpy_import;
 } snake_stats;
 
 // One value; see `snake_kind` for what its fields mean.

@@ -9,10 +9,10 @@
 
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -47,6 +47,8 @@ pub struct Stats {
     pub leases: u64,
     /// OS threads of the host that have a Python thread state.
     pub threads: u64,
+    /// How long the import of NumPy took at the start, in nanoseconds.
+    pub numpy_import: u64,
 }
 
 /// Starts CPython in this process and imports NumPy. The libpython of the environment must be loaded globally
@@ -112,6 +114,7 @@ pub unsafe extern "C" fn snake_interpreter_stats(stats: *mut Stats) -> *mut Erro
             objects: object::COUNT.load(Ordering::Relaxed) as u64,
             leases: lease::COUNT.load(Ordering::Relaxed) as u64,
             threads: thread_state::COUNT.load(Ordering::Relaxed) as u64,
+            numpy_import: NUMPY_IMPORT.load(Ordering::Relaxed),
         };
         Ok(())
     })
@@ -122,6 +125,9 @@ const RUNNING: u8 = 1;
 const CLOSED: u8 = 2;
 
 static STATE: AtomicU8 = AtomicU8::new(IDLE);
+
+/// What `Stats::numpy_import` says.
+static NUMPY_IMPORT: AtomicU64 = AtomicU64::new(0);
 
 /// Fails unless the interpreter runs and takes calls.
 #[inline]
@@ -367,6 +373,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
         helper(py, "lifecycle")?.call_method1("install", (block,))?;
         output::install(py)?;
     }
+    let begin = Instant::now();
     PyModule::import(py, "numpy").map_err(|exception| {
         let report = Failure::Python(exception).report(py);
         let message = format!(
@@ -381,6 +388,8 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
             crate::boundary::panic_message(&*panic),
         ))
     })?;
+    let took = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    NUMPY_IMPORT.store(took, Ordering::Relaxed);
     callback::install(py)?;
     load_helpers(py, NUMPY_HELPERS)?;
     helper(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;

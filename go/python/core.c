@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 // For each function of the header: where the core's is kept, and a forwarder by the header's own name.
 #define FORWARD(result, name, parameters, arguments)                                                                   \
@@ -91,7 +92,7 @@ void libpython_close(void *library) {
     dlclose(library);
 }
 
-bool core_open(const char *path, uint32_t *version, char **error) {
+bool core_open(const char *path, uint32_t *version, char **file, char **error) {
     void *library = open_library(path, RTLD_NOW | RTLD_LOCAL, error);
     if (library == NULL) {
         return false;
@@ -112,5 +113,7 @@ bool core_open(const char *path, uint32_t *version, char **error) {
         }
         memcpy(functions[i].place, &function, sizeof function);
     }
+    struct link_map *map = NULL;
+    *file = strdup(dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : path);
     return true;
 }

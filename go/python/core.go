@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"time"
 	"unsafe"
 )
 
@@ -18,34 +20,37 @@ const coreName = "libgophersnake.so"
 // loaded is what [load] has bound to this process. The start lock guards it.
 var loaded struct {
 	libpython string
-	core      string
+	core      foundCore
+	took      struct{ libpython, core time.Duration }
 }
 
 // load opens the environment's libpython and the core. What was loaded once stays: symbols are bound to it.
-func load(env *environment, core string) error {
-	if loaded.core != "" {
+func load(env *environment, configured string) error {
+	if loaded.libpython != "" {
 		if loaded.libpython != env.libpython {
-			return fmt.Errorf("%w: this process has loaded %s already and cannot load %s: start a new process",
-				ErrWrongLibrary, loaded.libpython, env.libpython)
+			return fmt.Errorf("%w: this process has loaded %s already and cannot load %s: %w",
+				ErrWrongLibrary, loaded.libpython, env.libpython, Advice("start a new process"))
 		}
 		return nil
 	}
-	core, remove, err := findCore(core)
+	core, err := findCore(configured)
 	if err != nil {
 		return err
 	}
-	defer remove()
+	begin := time.Now()
 	library, err := openLibpython(env)
 	if err != nil {
 		return err
 	}
-	if err := openCore(core); err != nil {
+	opened := time.Now()
+	if core, err = openCore(core); err != nil {
 		// Nothing is bound to libpython yet, so another environment can still be tried.
 		C.libpython_close(library)
 		C.libpython_close(library)
 		return err
 	}
 	loaded.libpython, loaded.core = env.libpython, core
+	loaded.took.libpython, loaded.took.core = opened.Sub(begin), time.Since(opened)
 	return nil
 }
 
@@ -65,8 +70,8 @@ func openLibpython(env *environment) (unsafe.Pointer, error) {
 		if version != 0 {
 			found = fmt.Sprintf("Python %d.%d", version>>8, version&0xff)
 		}
-		return nil, fmt.Errorf("%w: %s is for Python %d.%d, but %s is %s: reinstall that Python or make the environment anew",
-			ErrWrongLibrary, env.executable, env.version.major, env.version.minor, env.libpython, found)
+		return nil, fmt.Errorf("%w: %s is for Python %d.%d, but %s is %s: %w", ErrWrongLibrary, env.executable,
+			env.version.major, env.version.minor, env.libpython, found, Advice("reinstall that Python or make the environment anew"))
 	}
 	if !C.libpython_publish(path, &reason) {
 		C.libpython_close(library)
@@ -75,20 +80,44 @@ func openLibpython(env *environment) (unsafe.Pointer, error) {
 	return library, nil
 }
 
-func openCore(file string) error {
+// openCore opens the core and returns it with the file that the loader has taken.
+func openCore(core foundCore) (foundCore, error) {
+	file := core.file
+	switch {
+	case core.source == coreEmbedded:
+		folder, err := os.MkdirTemp("", "gophersnake")
+		if err == nil {
+			// A loaded library needs its file no longer.
+			defer func() { _ = os.RemoveAll(folder) }()
+			// The loader takes nothing but files.
+			file = filepath.Join(folder, coreName)
+			err = os.WriteFile(file, embeddedCore, 0o500)
+		}
+		if err != nil {
+			return core, fmt.Errorf("%w: the embedded core cannot be written: %w: %w", ErrNoCore, err, Advice("set TMPDIR to a folder with room"))
+		}
+	case core.source == coreOfLoader:
+		file = coreName
+	}
 	path := C.CString(file)
 	defer C.free(unsafe.Pointer(path))
 	var version C.uint32_t
-	var reason *C.char
+	var opened, reason *C.char
 	switch {
-	case bool(C.core_open(path, &version, &reason)):
-		return nil
+	case bool(C.core_open(path, &version, &opened, &reason)):
+		if name := takeString(opened); core.source == coreOfLoader {
+			core.file = filepath.Clean(name)
+			if core.file == builtCoreFile() {
+				core.source = coreBuilt
+			}
+		}
+		return core, nil
 	case reason != nil:
-		return fmt.Errorf("%w: %s: run `make build` in the folder of the module, or name the file in Config.Core or GOPHERSNAKE_CORE",
-			ErrNoCore, takeString(reason))
+		return core, fmt.Errorf("%w: %s: %w", ErrNoCore, takeString(reason),
+			Advice("run `make build` in the folder of the module, or name the file in Config.Core or GOPHERSNAKE_CORE"))
 	default:
-		return fmt.Errorf("%w: %s has ABI version %d, but this program was built for %d: build both from the same release",
-			ErrWrongCore, file, version, C.SNAKE_ABI_VERSION)
+		return core, fmt.Errorf("%w: %s has ABI version %d, but this program was built for %d: %w",
+			ErrWrongCore, file, version, C.SNAKE_ABI_VERSION, Advice("build both from the same release"))
 	}
 }
 
@@ -98,9 +127,20 @@ func takeString(s *C.char) string {
 	return C.GoString(s)
 }
 
-// findCore returns the path of the core, and a function that removes what finding it has left behind.
-func findCore(configured string) (path string, remove func(), err error) {
-	keep := func() {}
+// foundCore is the core and which rule of the search order has named it.
+type foundCore struct{ file, source string }
+
+// The rules that need no configuration. The loader looks into the build output of this module, which the link flags
+// above name, and into the usual folders.
+const (
+	coreEmbedded = "embedded"
+	coreBeside   = "beside the executable"
+	coreBuilt    = "build output of the module"
+	coreOfLoader = "the loader's folders"
+)
+
+// findCore looks for the core. Where the loader has to look, the file is not known before it is opened.
+func findCore(configured string) (foundCore, error) {
 	source := "Config.Core"
 	if configured == "" {
 		source, configured = "GOPHERSNAKE_CORE", os.Getenv("GOPHERSNAKE_CORE")
@@ -111,36 +151,26 @@ func findCore(configured string) (path string, remove func(), err error) {
 			_, err = os.Stat(path)
 		}
 		if err != nil {
-			return "", keep, fmt.Errorf("%w: %s names a file that cannot be read: %w", ErrNoCore, source, err)
+			return foundCore{configured, source}, fmt.Errorf("%w: %s names a file that cannot be read: %w: %w", ErrNoCore, source, err,
+				Advice("run `make build` in the folder of the module"))
 		}
-		return path, keep, nil
+		return foundCore{path, source}, nil
 	}
 	if len(embeddedCore) > 0 {
-		return writeCore(embeddedCore)
+		return foundCore{source: coreEmbedded}, nil
 	}
 	if executable, err := os.Executable(); err == nil {
 		file := filepath.Join(filepath.Dir(executable), coreName)
 		if _, err := os.Stat(file); err == nil {
-			return file, keep, nil
+			return foundCore{file, coreBeside}, nil
 		}
 	}
-	// The loader looks into the build output of this module, which the link flags above name, and into the usual
-	// folders.
-	return coreName, keep, nil
+	return foundCore{source: coreOfLoader}, nil
 }
 
-// writeCore puts the embedded core into a file, since the loader takes nothing else.
-func writeCore(core []byte) (path string, remove func(), err error) {
-	remove = func() {}
-	folder, err := os.MkdirTemp("", "gophersnake")
-	if err != nil {
-		return "", remove, fmt.Errorf("%w: the embedded core cannot be written: %w", ErrNoCore, err)
-	}
-	// A loaded library needs its file no longer.
-	remove = func() { _ = os.RemoveAll(folder) }
-	path = filepath.Join(folder, coreName)
-	if err := os.WriteFile(path, core, 0o500); err != nil {
-		return "", remove, fmt.Errorf("%w: the embedded core cannot be written: %w", ErrNoCore, err)
-	}
-	return path, remove, nil
+// builtCoreFile is the core in the build output of this module, as the link flags name it. With -trimpath it is a path
+// that no file has.
+func builtCoreFile() string {
+	_, source, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(source), "..", "..", "target", "release", coreName)
 }

@@ -23,9 +23,10 @@ bool libpython_publish(const char *path, char **error);
 // Closes a libpython that was opened or published.
 void libpython_close(void *library);
 
-// Opens the core and binds the functions of gophersnake.h to it. On failure returns false, and sets *version if the
-// library has another ABI version than the header, else *error, which the caller frees.
-bool core_open(const char *path, uint32_t *version, char **error);
+// Opens the core and binds the functions of gophersnake.h to it. Sets *file to the name of the file that the loader has
+// found, which the caller frees. On failure returns false, and sets *version if the library has another ABI version
+// than the header, else *error, which the caller frees.
+bool core_open(const char *path, uint32_t *version, char **file, char **error);
 
 // snake_function_call with addresses in place of pointers to structs, and bytes in place of void. This spares cgo's
 // check of each pointer (see ARCHITECTURE.md): the function and the call lie in C memory, and lent memory holds no

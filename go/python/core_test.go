@@ -22,7 +22,10 @@ var _ = scenario("core", func() {
 	if n := must(evaluate[int](in, "builtins:len", "four")); n != 4 {
 		fail("len is %d", n)
 	}
-	fmt.Println("works")
+	fmt.Println("works:", in.Environment().CoreSource)
+	if file := in.Environment().Core; !filepath.IsAbs(file) || filepath.Base(file) != coreName {
+		fail("Environment names the core %q", file)
+	}
 })
 
 // Each place comes before the next: a core of another version is seen exactly where it is looked for.
@@ -43,16 +46,16 @@ func TestSearchOrderOfCore(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, config, variable string
-		beside                 bool // whether the other core lies beside the executable
-		works                  bool
+		beside                 bool   // whether the other core lies beside the executable
+		source                 string // what Environment says; "" if the other core is taken
 	}{
-		{"Config.Core before all", builtCore, other, true, true},
-		{"relative Config.Core", relative, other, true, true},
-		{"wrong Config.Core", other, builtCore, false, false},
-		{"variable before executable", "", builtCore, true, true},
-		{"wrong variable", "", other, false, false},
-		{"beside the executable before build output", "", "", true, false},
-		{"build output", "", "", false, true},
+		{"Config.Core before all", builtCore, other, true, "Config.Core"},
+		{"relative Config.Core", relative, other, true, "Config.Core"},
+		{"wrong Config.Core", other, builtCore, false, ""},
+		{"variable before executable", "", builtCore, true, "GOPHERSNAKE_CORE"},
+		{"wrong variable", "", other, false, ""},
+		{"beside the executable before build output", "", "", true, ""},
+		{"build output", "", "", false, "build output of the module"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			command := scenarioCommand("core", "CORE="+c.config, "GOPHERSNAKE_CORE="+c.variable)
@@ -60,15 +63,19 @@ func TestSearchOrderOfCore(t *testing.T) {
 				command.Path = executable
 			}
 			stdout := passCommand(t, command)
-			if works := stdout == "works\n"; works != c.works || !works && !strings.Contains(stdout, "ABI version 999") {
-				t.Errorf("works is %v, want %v: %s", works, c.works, stdout)
+			want := "ABI version 999"
+			if c.source != "" {
+				want = "works: " + c.source + "\n"
+			}
+			if !strings.Contains(stdout, want) {
+				t.Errorf("want %q: %s", want, stdout)
 			}
 		})
 	}
 	t.Run("never the working directory", func(t *testing.T) {
 		command := scenarioCommand("core", "CORE=", "GOPHERSNAKE_CORE=")
 		command.Dir = filepath.Dir(other)
-		if stdout := passCommand(t, command); stdout != "works\n" {
+		if stdout := passCommand(t, command); stdout != "works: build output of the module\n" {
 			t.Error(stdout)
 		}
 	})

@@ -1,5 +1,8 @@
 package python
 
+// #include "core.h"
+import "C"
+
 import (
 	"bytes"
 	"context"
@@ -39,6 +42,12 @@ var (
 	ErrStart = errors.New("python: CPython did not start")
 )
 
+// Advice is the part of an error of [Start] that says what mends it, such as a command; errors.As finds it.
+type Advice string
+
+// Error returns the advice.
+func (a Advice) Error() string { return string(a) }
+
 // minimum is the oldest supported version.
 var minimum = version{3, 11}
 
@@ -53,7 +62,9 @@ func (v version) before(w version) bool {
 // environment is a Python environment as its own executable describes it.
 type environment struct {
 	executable string
+	source     string // what has named it
 	version    version
+	release    string // the version in full
 	libpython  string
 	// stdlib are the names of the modules of the standard library.
 	stdlib []string
@@ -64,17 +75,72 @@ func (e *environment) abiVersion() uint32 {
 	return uint32(e.version.major)<<8 | uint32(e.version.minor) //nolint:gosec // versions are small
 }
 
+// Environment is what [Start] uses, and which rule of the search order has named it.
+type Environment struct {
+	// Python is the executable. PythonSource has named it: "Config.Python", "GOPHERSNAKE_PYTHON", "VIRTUAL_ENV",
+	// "python3 on PATH".
+	Python, PythonSource string
+	// Version is that of Python: "3.11.2".
+	Version string
+	// Libpython is the file of its shared library.
+	Libpython string
+	// Core is the file of the core: "" if it is embedded, and where the loader has to look before it has loaded it.
+	// CoreSource has named it: "Config.Core", "GOPHERSNAKE_CORE", "embedded", "beside the executable",
+	// "build output of the module", "the loader's folders".
+	Core, CoreSource string
+	// ABI is the version of the binary interface between this package and the core.
+	ABI int
+	// Startup is how long the start took; zero before it.
+	Startup Startup
+}
+
+// Startup is how long each phase of [Start] took.
+type Startup struct {
+	// Find is the search for the environment, which asks its executable; Libpython and Core are the loading of the
+	// libraries; Python is the start of CPython, NumPy the import of NumPy.
+	Find, Libpython, Core, Python, NumPy time.Duration
+}
+
+// Find looks for what [Start] would use, and loads nothing. The problems are errors such as Start gives, but all that
+// can be seen from outside; fields that they leave unknown are empty. What shows only by loading, such as a core of
+// another version, only Start can tell.
+func Find(config Config) (Environment, []error) {
+	env, problems := inspectEnvironment(config.Python)
+	core, err := findCore(config.Core)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	return env.describe(core), problems
+}
+
+func (e *environment) describe(core foundCore) Environment {
+	return Environment{
+		Python: e.executable, PythonSource: e.source, Version: e.release, Libpython: e.libpython,
+		Core: core.file, CoreSource: core.source, ABI: C.SNAKE_ABI_VERSION,
+	}
+}
+
 // findEnvironment finds a Python, asks it about itself and checks the answer. It loads nothing.
 func findEnvironment(configured string) (*environment, error) {
-	executable, source, err := findExecutable(configured)
-	if err != nil {
-		return nil, err
-	}
-	env, err := ask(executable)
-	if err != nil {
-		return nil, fmt.Errorf("%w (chosen by %s)", err, source)
+	env, problems := inspectEnvironment(configured)
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
 	return env, nil
+}
+
+// inspectEnvironment is findEnvironment that goes on after a problem as far as it gets.
+func inspectEnvironment(configured string) (*environment, []error) {
+	executable, source, err := findExecutable(configured)
+	if err != nil {
+		return &environment{executable: executable, source: source}, []error{err}
+	}
+	env, problems := ask(executable)
+	for i, problem := range problems {
+		problems[i] = fmt.Errorf("%w (chosen by %s)", problem, source)
+	}
+	env.source = source
+	return env, problems
 }
 
 // findExecutable returns the path of the Python executable, and what has named it.
@@ -87,15 +153,16 @@ func findExecutable(configured string) (path, source string, err error) {
 		if choice.value != "" {
 			path, err = executableOf(choice.value)
 			if err != nil {
-				err = fmt.Errorf("%w: %s is %q: %w", ErrNoPython, choice.source, choice.value, err)
+				err = fmt.Errorf("%w: %s is %q: %w: %w", ErrNoPython, choice.source, choice.value, err,
+					Advice("name the folder of a virtual environment or a Python executable"))
 			}
 			return path, choice.source, err
 		}
 	}
 	path, err = exec.LookPath("python3")
 	if err != nil {
-		return "", "PATH", fmt.Errorf("%w: there is no python3 on PATH: install CPython %s or newer, or name one in Config.Python or GOPHERSNAKE_PYTHON",
-			ErrNoPython, minimum)
+		return "", "PATH", fmt.Errorf("%w: there is no python3 on PATH: %w", ErrNoPython,
+			advise("install CPython %s or newer, or name one in Config.Python or GOPHERSNAKE_PYTHON", minimum))
 	}
 	return path, "python3 on PATH", nil
 }
@@ -136,8 +203,10 @@ const (
 	probeGrace = time.Second
 )
 
-// ask runs the probe in a short isolated process.
-func ask(executable string) (*environment, error) {
+// ask runs the probe in a short isolated process. It returns what it has learnt also beside problems.
+func ask(executable string) (*environment, []error) {
+	env := &environment{executable: executable}
+	wrong := func(err error) (*environment, []error) { return env, []error{err} }
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
@@ -150,42 +219,48 @@ func ask(executable string) (*environment, error) {
 		failure = nil // it has ended; a process that it left behind still holds the pipe
 	}
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: %s gave no answer within %v", ErrBrokenPython, executable, probeTimeout)
+		return wrong(fmt.Errorf("%w: %s gave no answer within %v", ErrBrokenPython, executable, probeTimeout))
 	}
 	_, answer, marked := strings.Cut(stdout.String(), probeMark)
 	if failure != nil || !marked {
-		return nil, explainSilence(ctx, executable, failure, stderr.String())
+		return wrong(explainSilence(ctx, executable, failure, stderr.String()))
 	}
 	answers := strings.Split(answer, "\x00")
 	const wanted = 9
 	if len(answers) <= wanted {
-		return nil, fmt.Errorf("%w: %s answered %q", ErrNotPython, executable, answer)
+		return wrong(fmt.Errorf("%w: %s answered %q", ErrNotPython, executable, answer))
 	}
 	implementation, numbers, freeThreaded, hasNumPy := answers[0], answers[1], answers[2], answers[3]
-	env := &environment{executable: answers[4], stdlib: strings.Split(answers[8], "\n")}
+	env.stdlib = strings.Split(answers[8], "\n")
+	env.release = numbers
+	if answers[4] != "" {
+		env.executable = answers[4]
+	}
 	if _, err := fmt.Sscanf(numbers, "%d.%d", &env.version.major, &env.version.minor); err != nil {
-		return nil, fmt.Errorf("%w: %s says that its version is %q", ErrNotPython, executable, numbers)
+		return wrong(fmt.Errorf("%w: %s says that its version is %q", ErrNotPython, executable, numbers))
 	}
 	switch {
 	case implementation != "cpython":
-		return nil, fmt.Errorf("%w: %s is %s: install CPython %s or newer", ErrNotPython, executable, implementation, minimum)
+		return wrong(fmt.Errorf("%w: %s is %s: %w", ErrNotPython, executable, implementation, advise("install CPython %s or newer", minimum)))
 	case env.version.before(minimum):
-		return nil, tooOld(executable, env.version)
+		return wrong(tooOld(executable, env.version))
 	case freeThreaded == "1":
-		return nil, fmt.Errorf("%w: %s is a free-threaded build of Python %s, which is not supported yet: use the default build",
-			ErrNotPython, executable, env.version)
-	case env.executable == "":
-		env.executable = executable
+		return wrong(fmt.Errorf("%w: %s is a free-threaded build of Python %s, which is not supported yet: %w",
+			ErrNotPython, executable, env.version, Advice("use the default build")))
 	}
+	var problems []error
 	var err error
 	if env.libpython, err = findLibpython(env, answers[5:7], answers[7]); err != nil {
-		return nil, err
+		problems = append(problems, err)
 	}
 	if hasNumPy != "1" {
-		return nil, fmt.Errorf("%w in the environment of %s: install it with: %[2]s -m pip install numpy", ErrNoNumPy, env.executable)
+		problems = append(problems, fmt.Errorf("%w in the environment of %s: %w", ErrNoNumPy, env.executable,
+			advise("install it with: %s -m pip install numpy", env.executable)))
 	}
-	return env, nil
+	return env, problems
 }
+
+func advise(format string, arguments ...any) Advice { return Advice(fmt.Sprintf(format, arguments...)) }
 
 // cleanEnvironment leaves out the variables that Python obeys even when it is isolated.
 func cleanEnvironment() []string {
@@ -222,7 +297,7 @@ func explainSilence(ctx context.Context, executable string, failure error, stder
 		}
 	}
 	reason := strings.TrimSpace(strings.Join(lines[max(0, len(lines)-3):], " "))
-	return fmt.Errorf("%w: %s ends with %q: reinstall it or make the environment anew", ErrBrokenPython, executable, reason)
+	return fmt.Errorf("%w: %s ends with %q: %w", ErrBrokenPython, executable, reason, Advice("reinstall it or make the environment anew"))
 }
 
 func tooOld(executable string, v version) error {
@@ -242,6 +317,7 @@ func findLibpython(env *environment, names []string, folders string) (string, er
 			}
 		}
 	}
-	return "", fmt.Errorf("%w: Python %s of %s has none: install libpython%[2]s (Debian: apt-get install libpython%[2]s; "+
-		"pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force %[2]s)", ErrNoSharedLibrary, env.version, env.executable)
+	return "", fmt.Errorf("%w: Python %s of %s has none: %w", ErrNoSharedLibrary, env.version, env.executable,
+		advise("install libpython%[1]s (Debian: apt-get install libpython%[1]s; "+
+			"pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force %[1]s)", env.version))
 }

@@ -16,7 +16,7 @@ if not numpy:
     numpy = importlib.util.find_spec("numpy") is not None
 answers = [
     sys.implementation.name,
-    version,
+    sys.version.split()[0],
     "1" if get("Py_GIL_DISABLED") else "0",
     "1" if numpy else "0",
     sys.executable or "",

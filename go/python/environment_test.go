@@ -253,7 +253,8 @@ func TestOldPythons(t *testing.T) {
 func TestPythonThatHangs(t *testing.T) {
 	t.Parallel() // it mostly waits
 	begin := time.Now()
-	if _, err := ask(script(t, "sleep 300")); !errors.Is(err, ErrBrokenPython) || !strings.Contains(err.Error(), "no answer") {
+	_, problems := ask(script(t, "sleep 300"))
+	if err := errors.Join(problems...); !errors.Is(err, ErrBrokenPython) || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("want ErrBrokenPython, got %v", err)
 	}
 	if took := time.Since(begin); took > probeTimeout+10*time.Second {
@@ -276,6 +277,63 @@ func TestPythonThatLeavesAProcess(t *testing.T) {
 				t.Errorf("ask waited %v for a process that it did not start; it returned %v", took, err)
 			}
 		})
+	}
+}
+
+func TestFind(t *testing.T) {
+	right := environmentOfTest(t)
+	env, problems := Find(Config{Core: builtCore})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := Environment{
+		Python: right.executable, PythonSource: "GOPHERSNAKE_PYTHON", Version: env.Version, Libpython: right.libpython,
+		Core: builtCore, CoreSource: "Config.Core", ABI: abiVersionOfHeader(t),
+	}
+	if env != want || !strings.HasPrefix(env.Version, right.version.String()+".") {
+		t.Errorf("got  %+v\nwant %+v", env, want)
+	}
+}
+
+// Find goes on where Start stops, and each problem says what mends it.
+func TestFindAllProblems(t *testing.T) {
+	right := environmentOfTest(t)
+	missing := filepath.Join(t.TempDir(), "missing")
+	fake := fakePython(t, answersOf(right), func(a *answers) { a.folders, a.numpy = t.TempDir(), "0" })
+	env, problems := Find(Config{Python: fake, Core: missing})
+	if env.Python != right.executable || env.Version != right.version.String() || env.Libpython != "" || env.Core != missing {
+		t.Errorf("got %+v", env)
+	}
+	for i, want := range []struct {
+		sentinel error
+		advice   string
+	}{
+		{ErrNoSharedLibrary, "apt-get install libpython" + right.version.String()},
+		{ErrNoNumPy, right.executable + " -m pip install numpy"},
+		{ErrNoCore, "make build"},
+	} {
+		if i >= len(problems) {
+			t.Fatalf("only %v", problems)
+		}
+		var advice Advice
+		if err := problems[i]; !errors.Is(err, want.sentinel) || !errors.As(err, &advice) ||
+			!strings.Contains(string(advice), want.advice) || !strings.Contains(err.Error(), ": "+string(advice)) {
+			t.Errorf("problem %d: want %v with the advice %q, got %v with %q", i, want.sentinel, want.advice, err, advice)
+		}
+	}
+	if env, problems := Find(Config{Python: missing}); len(problems) != 1 || env.PythonSource != "Config.Python" {
+		t.Errorf("got %+v, %v", env, problems)
+	}
+}
+
+func TestStartup(t *testing.T) {
+	s := interpreter(t).Environment().Startup
+	for name, took := range map[string]time.Duration{
+		"Find": s.Find, "Libpython": s.Libpython, "Core": s.Core, "Python": s.Python, "NumPy": s.NumPy,
+	} {
+		if took <= 0 || took > scenarioTimeout {
+			t.Errorf("%s took %v", name, took)
+		}
 	}
 }
 

@@ -188,6 +188,9 @@ func copyError(e *C.snake_error) error {
 		sentinel = ErrInternal
 	}
 	message := copyText(e.message)
+	if end := strings.LastIndexByte(message, '\n'); sentinel == ErrNoNumPy && end >= 0 {
+		return fmt.Errorf("%w: %s: %w\n%w", sentinel, message[:end], Advice(message[end+1:]), copyException(e.cause))
+	}
 	if e.cause != nil {
 		return fmt.Errorf("%w: %s\n%w", sentinel, message, copyException(e.cause))
 	}

@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -53,7 +54,7 @@ type Config struct {
 // Interpreter is the Python of this process. Any goroutine may use it.
 type Interpreter struct {
 	config Config
-	env    *environment
+	env    Environment
 	gate   *gate
 	// sources keeps Config.Modules open; imports may come at any time, until the process ends.
 	sources    *os.File
@@ -98,13 +99,16 @@ func Start(config Config) (*Interpreter, error) {
 		}
 		return in, nil
 	}
+	begin := time.Now()
 	env, err := findEnvironment(config.Python)
 	if err != nil {
 		return nil, err
 	}
+	found := time.Now()
 	if err := load(env, config.Core); err != nil {
 		return nil, err
 	}
+	loading := time.Now()
 	folders, file, err := sources.place(config, env)
 	if err != nil {
 		return nil, err
@@ -113,6 +117,7 @@ func Start(config Config) (*Interpreter, error) {
 		_ = file.Close()
 		return nil, err
 	}
+	running := time.Since(loading)
 	slots := config.MaxConcurrent
 	if slots == 0 {
 		slots = runtime.GOMAXPROCS(0)
@@ -120,8 +125,14 @@ func Start(config Config) (*Interpreter, error) {
 	if err := takeError(C.callback_install()); err != nil {
 		return nil, err
 	}
-	in := &Interpreter{config: config, env: env, sources: file, sourcesKey: sources.key, gate: newGate(slots), frames: make([]*frame, slots)}
+	in := &Interpreter{
+		config: config, env: env.describe(loaded.core), sources: file, sourcesKey: sources.key, gate: newGate(slots), frames: make([]*frame, slots),
+	}
 	in.none = &Object{in: in}
+	numpy := time.Duration(coreStats().numpy_import) //nolint:gosec // no import takes that long
+	in.env.Startup = Startup{
+		Find: found.Sub(begin), Libpython: loaded.took.libpython, Core: loaded.took.core, Python: running - numpy, NumPy: numpy,
+	}
 	if config.Reload {
 		if err := in.watch(folders); err != nil {
 			return nil, err
@@ -228,7 +239,10 @@ func (in *Interpreter) resume(f *frame) {
 }
 
 // Executable returns the path of the environment's python, which is sys.executable.
-func (in *Interpreter) Executable() string { return in.env.executable }
+func (in *Interpreter) Executable() string { return in.env.Python }
+
+// Environment returns what the interpreter runs on.
+func (in *Interpreter) Environment() Environment { return in.env }
 
 // Stats is what an [Interpreter] counts.
 type Stats struct {
@@ -251,10 +265,7 @@ type Stats struct {
 // Stats returns the counters. It never waits for Python.
 func (in *Interpreter) Stats() Stats {
 	freed.giveBack()
-	var counts C.snake_stats
-	if err := takeError(C.snake_interpreter_stats(&counts)); err != nil {
-		panic(err) // the pointer is valid, so that nothing can fail
-	}
+	counts := coreStats()
 	held, bytes, total := leases.count()
 	return Stats{
 		Running:       in.gate.running(),
@@ -266,6 +277,15 @@ func (in *Interpreter) Stats() Stats {
 		Threads:       int(counts.threads), //nolint:gosec // a counter of this process
 		Hosted:        hosted.count(),
 	}
+}
+
+// coreStats returns what the core counts.
+func coreStats() C.snake_stats {
+	var counts C.snake_stats
+	if err := takeError(C.snake_interpreter_stats(&counts)); err != nil {
+		panic(err) // the pointer is valid, so that nothing can fail
+	}
+	return counts
 }
 
 // Shutdown ends the use of Python: later calls and those that wait get [ErrClosed]; running ones end first. Then it
