@@ -14,6 +14,7 @@ import (
 
 const (
 	module    = "workload" // the Python module whose functions are called
+	batch     = 100        // calls in a batch
 	usual     = 1000       // the length of the array that the bars are about
 	maxLength = 10_000_000
 
@@ -94,6 +95,7 @@ func (c *contestants) heats() []heat {
 			{name: "noop, C floor", n: usual, run: c.inC(c.noopFloor, gilHeld, usual, nil)},
 			{name: noopName, n: usual, run: c.noop(usual), key: "noop_vs_c", bar: 2.5},
 			{name: "noop, Function.Call", n: usual, run: c.call},
+			{name: fmt.Sprintf("batch of %d no-ops, each", batch), n: usual, run: c.batch, key: "map100_vs_c", bar: 1.15},
 			{name: "noop, C, the GIL taken for each call", n: usual, run: c.inC(c.noopFloor, gilTaken, usual, nil)},
 			{name: freshName, n: usual, run: c.inC(c.noopFloor, gilFresh, usual, nil)},
 			{name: "an empty cgo call with a pointer", run: c.cross},
@@ -153,6 +155,24 @@ func (c *contestants) call(calls int) (time.Duration, error) {
 		}
 		if !result.IsNone() {
 			return 0, errors.New("wrong answer: want None, got an object")
+		}
+	}
+	return time.Since(start), nil
+}
+
+// batch makes calls many at a time, and counts each.
+func (c *contestants) batch(calls int) (time.Duration, error) {
+	inputs, ctx := slices.Repeat([][]float64{c.data[:usual]}, batch), context.Background()
+	start := time.Now()
+	for made := 0; made < calls; made += batch {
+		results, err := c.noopFunction.Map(ctx, inputs[:min(batch, calls-made)])
+		if err != nil {
+			return 0, err
+		}
+		for _, result := range results {
+			if !result.IsNone() {
+				return 0, errors.New("wrong answer: want None, got an object")
+			}
 		}
 	}
 	return time.Since(start), nil

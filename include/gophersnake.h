@@ -500,6 +500,29 @@ typedef struct snake_call {
   struct snake_result result;
 } snake_call;
 
+// Many calls of one function, made in one crossing.
+typedef struct snake_batch {
+  // The calls, in the order in which they are made. Their lent memory is in `lends`, from the first array on; they
+  // share `bytes` and `bytes_len`. Their `result.scratch` is set here.
+  struct snake_call *calls;
+  // How many calls there are.
+  size_t calls_len;
+  // Room for as many errors. Out: NULL for each call that succeeded, else its error, which the caller then owns.
+  struct snake_error **errors;
+  // Memory of the caller's for the small data of all results, or NULL; used from a position on that is aligned to
+  // 16 bytes.
+  void *scratch;
+  // The size of `scratch` in bytes.
+  size_t scratch_len;
+  // NULL, or a flag that the host may set to another value than 0 at any time, on any thread: the calls that were
+  // not begun by then are not made.
+  const uint32_t *stop;
+  // The `token` of all calls.
+  uint64_t token;
+  // Out: how many calls were made. Nothing is set in those that were not.
+  size_t made;
+} snake_batch;
+
 // Memory that the host gives away as an array: it stays valid and in its place until the lease comes back.
 typedef struct snake_gift {
   // Its address.
@@ -707,6 +730,19 @@ struct snake_error *snake_function_call(const struct snake_function *function,
                                         const void *lend1,
                                         const void *lend2,
                                         const void *lend3);
+
+// Calls a function many times, as `snake_function_call` does once. Each call has its own result, leases and error; one
+// that fails does not stop the others. Other threads attach in between, as they do while Python runs.
+//
+// Any thread; attaches. `batch->made` tells how many calls were made, also on failure.
+//
+// # Safety
+//
+// As for `snake_function_call`, for each call. `batch` and its pointers must point to what their lengths say, and
+// `bytes` to as many bytes as each call says.
+struct snake_error *snake_function_map(const struct snake_function *function,
+                                       struct snake_batch *batch,
+                                       const uint8_t *bytes);
 
 // Names the function that calls the host's functions. It is called on any thread, which is not attached meanwhile,
 // and must not unwind. It may call this library, also to make calls.

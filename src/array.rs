@@ -15,6 +15,23 @@
 //! *Read-only:* the base of a read-only array is an object without a writable buffer, so that NumPy refuses
 //! `setflags(write=True)` on the array and all its views.
 //!
+//! *Reuse:* making an array and dropping it costs as much as a call of a Python function. So each thread keeps one array
+//! when its call ends ([`Spare`]), and points it at the memory of the next call that lends one read-only array of one
+//! dimension. It is kept only if dropping it would have ended it, so nothing can tell the next lend from a new array:
+//!
+//! - Its reference count is one, ours, so no view, buffer, iterator, frame or exception holds it. Arrays are not tracked by
+//!   the garbage collector, so that `gc` does not find it either.
+//! - It has no weak reference, whose callback would otherwise wait for an array that never dies.
+//! - Class, data, dtype, dimensions, length, stride, base and flags are what we set. Python may change each of them in
+//!   place (`a.shape = …`, `a.dtype = …`, `setflags`, `__setstate__`); such an array is dropped. What else an array has
+//!   does not matter: NumPy allocates lengths and strides anew where it changes them, and the array owns them in any
+//!   case; its memory handler counts only if it owns its data, which the flags exclude; and its private list of buffer
+//!   descriptions, to which NumPy adds one for each new shape of which a buffer is taken, is never read without
+//!   being compared with the array's present shape. The list only grows, so an array is used [`MOST_USES`] times at
+//!   most.
+//!
+//! Until then it has no elements and its data is a static, so that not even a debugger reaches lent memory through it.
+//!
 //! *Limits:* an address that Python saved as a number is not covered. `PyArray_SetBaseObject` refuses a second base, so
 //! the base is exchanged in the array's struct, whose layout is part of NumPy's stable ABI.
 #![expect(
@@ -22,11 +39,12 @@
     reason = "wraps foreign memory through the C API of NumPy; see the soundness argument above"
 )]
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use numpy::npyffi::{self, NPY_TYPES, PY_ARRAY_API, PyArrayObject, PyDataType_ELSIZE};
+use numpy::npyffi::{self, NPY_TYPES, PY_ARRAY_API, PyArray_Descr, PyArrayObject, PyDataType_ELSIZE};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -95,6 +113,20 @@ const DTYPES: [(Dtype, NPY_TYPES, u8, usize); 14] = [
     (Dtype::Complex128, NPY_TYPES::NPY_CDOUBLE, b'c', 16),
 ];
 
+/// One more than the greatest type number above.
+const NUMBERS: usize = NPY_TYPES::NPY_HALF as usize + 1;
+
+/// Where a type number stands in `DTYPES`.
+const BY_NUMBER: [Option<usize>; NUMBERS] = {
+    let mut found = [None; NUMBERS];
+    let mut index = 0;
+    while index < DTYPES.len() {
+        found[DTYPES[index].1 as usize] = Some(index);
+        index += 1;
+    }
+    found
+};
+
 // The type numbers above take `long` to have 64 bits.
 const _: () = assert!(size_of::<std::ffi::c_long>() == 8);
 
@@ -105,6 +137,10 @@ static READ_ONLY: AtomicPtr<ffi::PyObject> = AtomicPtr::new(null_mut());
 /// 5 ns of a call of 170 (`make bench`, noop).
 static ARRAY_CLASS: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
 static ARRAY_NEW: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+/// NumPy's own descriptor of each dtype above, by type number: in native byte order, and alive for ever. Nearly every
+/// array has one of these.
+static DESCRIPTORS: [AtomicPtr<PyArray_Descr>; NUMBERS] = [const { AtomicPtr::new(null_mut()) }; NUMBERS];
 
 type ArrayNew = unsafe extern "C" fn(
     class: *mut ffi::PyTypeObject,
@@ -137,6 +173,11 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
         let table = ffi::PyCapsule_GetPointer(capsule.as_ptr(), null()).cast::<*mut c_void>();
         ARRAY_CLASS.store((*table.add(2)).cast(), Ordering::Relaxed);
         ARRAY_NEW.store(*table.add(93), Ordering::Relaxed);
+    }
+    for (_, number, ..) in DTYPES {
+        // SAFETY: attached; a type number of NumPy's own. The reference is kept for ever.
+        let descriptor = unsafe { PY_ARRAY_API.PyArray_DescrFromType(py, number as c_int) };
+        DESCRIPTORS[number as usize].store(descriptor, Ordering::Relaxed);
     }
     if READ_ONLY.load(Ordering::Relaxed).is_null() {
         let marker = pyo3::types::PyTuple::new(py, ["memory lent by the host program"])?;
@@ -216,6 +257,10 @@ impl<'py> Lent<'py> {
         self.array.as_ptr()
     }
 
+    fn into_ptr(self) -> *mut PyArrayObject {
+        self.array.into_ptr().cast()
+    }
+
     /// Whether nothing in Python reaches the array.
     #[inline]
     pub(crate) fn is_unreached(&self) -> bool {
@@ -251,6 +296,114 @@ impl Drop for Lends<'_> {
     fn drop(&mut self) {
         for gift in self.gifts.unwrap_or_default().iter().skip(self.taken) {
             lease::come_back(gift.lease);
+        }
+    }
+}
+
+/// How often an array is used for a lend before it is dropped.
+const MOST_USES: u32 = 256;
+
+/// How many elements of any dtype fit the address space.
+const MOST_ELEMENTS: u64 = isize::MAX as u64 / 16;
+
+/// What the data of a spare array is while nothing is lent: aligned for every dtype.
+static NOTHING: u128 = 0;
+
+/// The flags of a read-only array of one dimension over aligned memory.
+const LENT_FLAGS: c_int = npyffi::NPY_ARRAY_C_CONTIGUOUS | npyffi::NPY_ARRAY_F_CONTIGUOUS | npyffi::NPY_ARRAY_ALIGNED;
+
+/// An array that a thread keeps between its calls, to lend memory without making one; see *Reuse* above. It is
+/// touched by its own thread only, while that is attached.
+pub(crate) struct Spare {
+    array: Cell<*mut PyArrayObject>,
+    /// How often an array was taken since one was last dropped for having been taken too often.
+    uses: Cell<u32>,
+}
+
+impl Spare {
+    pub(crate) const fn new() -> Self {
+        Spare {
+            array: Cell::new(null_mut()),
+            uses: Cell::new(0),
+        }
+    }
+
+    /// Wraps lent memory as a read-only array of one dimension, in the array that is kept if it fits.
+    ///
+    /// # Safety
+    ///
+    /// As for [`lend`].
+    #[inline]
+    pub(crate) unsafe fn lend<'py>(
+        &self,
+        py: Python<'py>,
+        value: &Value,
+        data: *const c_void,
+    ) -> Result<Lent<'py>, Failure> {
+        let array = self.array.replace(null_mut());
+        if !array.is_null() {
+            // SAFETY: the array was kept, so it is alive, and the reference to it is ours.
+            let kept = unsafe { Bound::from_owned_ptr(py, array.cast()) };
+            let uses = self.uses.get() + 1;
+            self.uses.set(if uses < MOST_USES { uses } else { 0 });
+            // SAFETY: as above; a kept array has a descriptor and one dimension.
+            let number = unsafe { (*(*array).fields.descr).fields.type_num };
+            if uses < MOST_USES
+                && let Some(&(_, wanted, _, size)) = DTYPES.get((value.dtype as usize).wrapping_sub(1))
+                && wanted as c_int == number
+                && value.len.wrapping_sub(1) < MOST_ELEMENTS
+                && !data.is_null()
+                // Sizes are powers of two, and a division costs 5 ns.
+                && data.addr() & (size.min(8) - 1) == 0
+            {
+                // SAFETY: as above; only we reach the array, and the memory is as the caller promises. Its stride is
+                // that of its dtype.
+                unsafe {
+                    (*array).fields.data = data.cast_mut().cast();
+                    *(*array).fields.dimensions = value.len.cast_signed() as npyffi::npy_intp;
+                }
+                return Ok(Lent::new(kept));
+            }
+        }
+        // SAFETY: the caller's promise. A length that is no int64 becomes a negative one, which `lend` refuses.
+        unsafe { lend(py, value, &[value.len.cast_signed()], &[], data) }.map(Lent::new)
+    }
+
+    /// Ends a lend through `lend` that nothing in Python reaches any more: keeps the array for the next, or drops it.
+    #[inline]
+    pub(crate) fn end(&self, lent: Lent<'_>, value: &Value, data: *const c_void) {
+        let array = lent.as_ptr().cast::<PyArrayObject>();
+        let Some(&(_, number, _, size)) = DTYPES.get((value.dtype as usize).wrapping_sub(1)) else {
+            return;
+        };
+        // SAFETY: attached; the object is alive and was made by `lend`, so it is an array, or was turned into an instance
+        // of another class with the same layout. Lengths and strides are there if there is one dimension.
+        unsafe {
+            let fields = &mut (*array).fields;
+            let same = (*array).ob_base.ob_type == ARRAY_CLASS.load(Ordering::Relaxed)
+                && fields.weakreflist.is_null()
+                && fields.data.cast_const().cast() == data
+                && fields.descr == DESCRIPTORS[number as usize].load(Ordering::Relaxed)
+                && fields.flags == LENT_FLAGS
+                && fields.base == READ_ONLY.load(Ordering::Relaxed)
+                && fields.nd == 1
+                && *fields.dimensions as u64 == value.len
+                && *fields.strides as usize == size;
+            // A call further in on this thread may have kept one.
+            if same && self.array.get().is_null() {
+                fields.data = (&raw const NOTHING).cast_mut().cast();
+                *fields.dimensions = 0;
+                self.array.set(lent.into_ptr());
+            }
+        }
+    }
+
+    /// Drops the array that is kept. The calling thread, whose this is, is attached.
+    pub(crate) fn clear(&self) {
+        let array = self.array.replace(null_mut());
+        if !array.is_null() {
+            // SAFETY: attached; the reference is ours.
+            unsafe { ffi::Py_DecRef(array.cast()) };
         }
     }
 }
@@ -372,9 +525,11 @@ pub(crate) struct ArrayRef<'a, 'py> {
 }
 
 /// The array that `object` is, if it is one.
+#[inline]
 pub(crate) fn from_object<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<ArrayRef<'a, 'py>> {
-    // SAFETY: attached, and the object is alive.
-    let is_array = unsafe { npyffi::PyArray_Check(object.py(), object.as_ptr()) } != 0;
+    let class = ARRAY_CLASS.load(Ordering::Relaxed);
+    // SAFETY: attached, and the object is alive; the class lives for ever.
+    let is_array = unsafe { ffi::PyObject_TypeCheck(object.as_ptr(), class) } != 0;
     is_array.then(|| ArrayRef {
         object,
         pointer: object.as_ptr().cast(),
@@ -400,9 +555,21 @@ impl ArrayRef<'_, '_> {
 
     /// Its dtype, if it is one of those above, and if the elements are all that the array is, which those of a masked
     /// array or a matrix are not.
+    #[inline]
     pub(crate) fn plain(&self) -> Option<Dtype> {
-        // SAFETY: attached, and the object is alive.
-        let exact = unsafe { npyffi::PyArray_CheckExact(self.object.py(), self.object.as_ptr()) } != 0;
+        // SAFETY: the object is alive.
+        let class = unsafe { ffi::Py_TYPE(self.object.as_ptr()) };
+        let exact = std::ptr::eq(class, ARRAY_CLASS.load(Ordering::Relaxed));
+        let descriptor = self.fields().descr;
+        // SAFETY: the descriptor of an array lives as long as it, and its layout is part of NumPy's stable ABI.
+        let number = unsafe { (*descriptor).fields.type_num };
+        if exact
+            && let Ok(number) = usize::try_from(number)
+            && let Some(Some(index)) = BY_NUMBER.get(number)
+            && std::ptr::eq(DESCRIPTORS[number].load(Ordering::Relaxed), descriptor)
+        {
+            return Some(DTYPES[*index].0);
+        }
         if !exact && type_name(&self.object.get_type()) != "numpy.memmap" {
             return None;
         }
@@ -448,13 +615,6 @@ impl ArrayRef<'_, '_> {
         }
     }
 
-    /// How many bytes its elements have together.
-    fn bytes(&self) -> usize {
-        (0..self.dimensions()).fold(self.element().1, |bytes, axis| {
-            bytes.saturating_mul(usize::try_from(self.length(axis)).unwrap_or(usize::MAX))
-        })
-    }
-
     /// Whether its elements lie one after the other, aligned, in native byte order.
     fn is_contiguous(&self) -> bool {
         self.is_native() && self.fields().flags & npyffi::NPY_ARRAY_C_CONTIGUOUS != 0
@@ -490,7 +650,9 @@ pub(crate) fn describe(result: &mut ValueResult, dtype: Dtype, object: Bound<'_,
     let Some(array) = from_object(&object) else {
         return Err(Failure::argument("want an array"));
     };
-    let (len, bytes) = (array.length(0), array.bytes());
+    let len = array.length(0);
+    // An array of NumPy fits the address space.
+    let bytes = len as usize * DTYPES[dtype as usize - 1].3;
     let value = Value {
         dtype: dtype as u32,
         ..Value::new(Kind::Array, 0, len)

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::ffi;
 
+use crate::array::Spare;
 use crate::callback::MAX_NESTING;
 use crate::error::{ErrorCode, Report};
 use crate::{interpreter, object};
@@ -34,6 +35,8 @@ pub(crate) struct ThreadState {
     callbacks: Cell<u32>,
     /// Whether the host keeps something for the call that the thread is in.
     keeps: Cell<bool>,
+    /// An array for the next lend.
+    spare: Spare,
 }
 
 thread_local! {
@@ -44,6 +47,7 @@ thread_local! {
             call: Cell::new(0),
             callbacks: Cell::new(0),
             keeps: Cell::new(false),
+            spare: Spare::new(),
         }
     };
 }
@@ -59,6 +63,7 @@ impl Drop for ThreadState {
         // the interpreter is never finalised; so restoring it attaches, and the release clears and deletes it.
         unsafe {
             ffi::PyEval_RestoreThread(kept);
+            self.spare.clear();
             ffi::PyGILState_Release(ffi::PyGILState_STATE::PyGILState_UNLOCKED);
         }
         COUNT.fetch_sub(1, Ordering::Relaxed);
@@ -74,6 +79,22 @@ pub(crate) struct Attached {
     kept: *const ThreadState,
     /// With a kept thread state: whether another guard lives further up the stack. Else what to undo.
     before: usize,
+}
+
+impl Attached {
+    /// Lets other threads attach that wait for it, and releases what was given back meanwhile.
+    pub(crate) fn give_turn(&mut self) {
+        // SAFETY: this guard attached the thread, and nothing of Python is touched in between.
+        unsafe { ffi::PyEval_RestoreThread(ffi::PyEval_SaveThread()) };
+        object::release_pending();
+    }
+
+    /// The array that this thread keeps for its lends; none on a thread of Python's own.
+    #[inline]
+    pub(crate) fn spare(&self) -> Option<&Spare> {
+        // SAFETY: the thread-local of this thread, which this guard never leaves; it lives until the thread ends.
+        unsafe { self.kept.as_ref() }.map(|state| &state.spare)
+    }
 }
 
 /// It was attached before by a guard further up the stack.

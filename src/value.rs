@@ -28,7 +28,7 @@ pub const MAX_DEPTH: u32 = 100;
 pub const MAX_VALUES: usize = 1 << 24;
 
 /// The alignment of the largest dtype.
-const SCRATCH_ALIGNMENT: usize = 16;
+pub(crate) const SCRATCH_ALIGNMENT: usize = 16;
 
 /// What a `snake_value` describes.
 ///

@@ -51,11 +51,11 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 			return nil
 		}
 	case *func(context.Context, []float64) (float64, error):
-		*b = bindArray(f, readFloat[float64])
+		*b = bindArray(f, floatAtOnce, readFloat[float64])
 	case *func(context.Context, []float64) ([]float64, error):
-		*b = bindArray(f, readNumbers[float64])
+		*b = bindArray(f, numbersAtOnce[float64](C.SNAKE_DTYPE_FLOAT64), readNumbers[float64])
 	case *func(context.Context, []float64) ([]int, error):
-		*b = bindArray(f, readNumbers[int])
+		*b = bindArray(f, numbersAtOnce[int](C.SNAKE_DTYPE_INT64), readNumbers[int])
 	case *func(context.Context, float64) (float64, error):
 		*b = func(ctx context.Context, x float64) (y float64, err error) {
 			err = f.run(ctx, C.SNAKE_WANT_VALUE, nil, func(frame *frame) (int, int, error) {
@@ -73,14 +73,18 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 	return bound, nil
 }
 
-// bindArray makes a function of the most common shape, which needs no reflection.
-func bindArray[R any](f *Function, read func(*results) (R, error)) func(context.Context, []float64) (R, error) {
+// bindArray makes a function of the most common shape, which needs no reflection. What `atOnce` does not take goes to
+// `read`.
+func bindArray[R any](f *Function, atOnce func(*C.snake_result) (R, bool), read func(*results) (R, error)) func(context.Context, []float64) (R, error) {
 	return func(ctx context.Context, data []float64) (out R, err error) {
 		frame, err := f.runArray(ctx, data, C.SNAKE_WANT_VALUE)
 		if err != nil {
 			return out, err
 		}
-		out, err = read(frame.results.reset(f.in, &frame.call.result))
+		var ok bool
+		if out, ok = atOnce(&frame.call.result); !ok {
+			out, err = read(frame.results.reset(f.in, &frame.call.result))
+		}
 		frame.releaseResult()
 		f.in.leaveEmpty(frame)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -58,6 +59,9 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 		outer.runner = nil
 		invocation.keeps = 0
 		outer.exiting = true
+		if outer.batched { // no further call of the batch
+			atomic.StoreUint32(outer.batch.stop, 1)
+		}
 		r.exit()
 	}
 }

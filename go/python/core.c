@@ -25,18 +25,24 @@ FORWARD(void, object_free, (snake_object * object), (object))
 FORWARD(snake_error *, object_clone, (const snake_object *object, snake_object **clone), (object, clone))
 FORWARD(snake_error *, object_value, (const snake_object *object, uint64_t token, snake_result *result),
         (object, token, result))
-FORWARD(snake_error *, function_load,
-        (const uint8_t *name, size_t name_len, uint64_t token, snake_function **function),
+FORWARD(snake_error *, function_load, (const uint8_t *name, size_t name_len, uint64_t token, snake_function **function),
         (name, name_len, token, function))
 FORWARD(snake_error *, callback_install, (void (*call)(snake_invocation *)), (call))
+FORWARD(snake_error *, function_map, (const snake_function *function, snake_batch *batch, const uint8_t *bytes),
+        (function, batch, bytes))
 FORWARD(void, function_free, (snake_function * function), (function))
 
 static snake_error *(*core_function_call)(const snake_function *, snake_call *, const uint8_t *, const void *,
                                           const void *, const void *, const void *);
 
-snake_error *function_call(uintptr_t function, uintptr_t call, const uint8_t *bytes, const uint8_t *lend0,
-                           const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3) {
-    return core_function_call((const snake_function *)function, (snake_call *)call, bytes, lend0, lend1, lend2, lend3);
+void function_call(uintptr_t function, uintptr_t frame, const uint8_t *bytes, const uint8_t *lend0,
+                   const uint8_t *lend1, const uint8_t *lend2, const uint8_t *lend3) {
+    call_frame *f = (call_frame *)frame;
+    f->failure = core_function_call((const snake_function *)function, &f->call, bytes, lend0, lend1, lend2, lend3);
+}
+
+void function_call_array(uintptr_t function, uintptr_t frame, const uint8_t *lend) {
+    function_call(function, frame, NULL, lend, NULL, NULL, NULL);
 }
 
 snake_error *callback_install(void) {
@@ -63,6 +69,7 @@ static const struct {
     {"snake_function_load", &core_function_load},
     {"snake_function_free", &core_function_free},
     {"snake_function_call", &core_function_call},
+    {"snake_function_map", &core_function_map},
 };
 
 // Opens a library. On failure returns NULL and sets *error to a copy of what the loader says.

@@ -133,6 +133,24 @@ func ExampleBind_plain() {
 	// Output: 3
 }
 
+// Many calls in one crossing; those that fail do not stop the others.
+func ExampleMap() {
+	median, err := start().Func("statistics:median")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer median.Close()
+	medians, err := python.Map[float64](context.Background(), median, [][]float64{{3, 1, 2}, {}, {5, 4}})
+	fmt.Println(medians)
+	var failed *python.BatchError
+	if errors.As(err, &failed) {
+		fmt.Println(failed.Errors[1] != nil, errors.Is(err, python.ValueError))
+	}
+	// Output:
+	// [2 0 4.5]
+	// true true
+}
+
 // Lend also takes slices of types of your own, and []byte as an array instead of bytes.
 func ExampleLend() {
 	type Celsius float64

@@ -20,7 +20,8 @@ type frame struct {
 	exiting bool
 	runner  *runner // runs the Go functions that the call calls
 
-	call   *C.snake_call
+	outer  *C.call_frame   // in C memory
+	call   *C.snake_call   // a part of it
 	values []C.snake_value // in C memory; its capacity is what call.values has room for
 	leases []C.uint64_t    // likewise
 
@@ -35,6 +36,8 @@ type frame struct {
 	more         []unsafe.Pointer // the lent memory from the fifth on, pinned
 	hosted       []uint64         // the handles among the arguments, until the core has them
 	gives        bool             // what is described is a reply: it is given away and not lent
+	batch        *batch           // for [Function.Map]; made when it is first wanted
+	batched      bool             // what is described is one of many calls
 }
 
 // memory is a part of Go's memory that is lent.
@@ -51,10 +54,10 @@ const (
 )
 
 func newFrame() *frame {
-	call := (*C.snake_call)(C.calloc(1, C.sizeof_snake_call))
-	call.result.scratch = C.malloc(scratchSize)
-	call.result.scratch_len = scratchSize
-	f := &frame{call: call}
+	outer := (*C.call_frame)(C.calloc(1, C.sizeof_call_frame))
+	outer.call.result.scratch = C.malloc(scratchSize)
+	outer.call.result.scratch_len = scratchSize
+	f := &frame{outer: outer, call: &outer.call}
 	f.values = grow(f.values, 16)
 	f.leases = grow(f.leases, directLends)
 	return f
@@ -135,7 +138,7 @@ func (f *frame) lend(m Lent) {
 		f.leases = grow(f.leases, 0)
 	}
 	f.leases = f.leases[:len(f.lends)]
-	if len(f.lends) > directLends {
+	if len(f.lends) > directLends && !f.batched {
 		if m.pointer != nil {
 			f.pins.Pin(m.pointer)
 		}
@@ -186,14 +189,14 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	for i := range min(len(f.lends), directLends) {
 		direct[i] = (*C.uint8_t)(f.lends[i].pointer)
 	}
-	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))),
+	C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))),
 		(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
 	if len(f.more) > 0 {
 		// Now, while the list is alive: when Go overwrites a pointer in C memory, its garbage collector looks at what
 		// stood there.
 		c.lends = nil
 	}
-	return f.finish(failure, forbidRetaining)
+	return f.finish(f.outer.failure, forbidRetaining)
 }
 
 // invokeArray is invoke for the one argument that is most frequent, a slice of float64. It does the same with less:
@@ -210,13 +213,13 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 	c.lends_len = 0
 	c.want = C.uint32_t(want)
 	c.result.plan = nil
-	failure := C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(c))), nil, (*C.uint8_t)(pointer), nil, nil, nil)
-	if c.retained == 0 && failure == nil && !f.exiting {
+	C.function_call_array(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))), (*C.uint8_t)(pointer))
+	if c.retained == 0 && f.outer.failure == nil && !f.exiting {
 		return nil
 	}
 	f.leases = f.leases[:1]
 	f.lends = append(f.lends, memory{pointer, uintptr(len(data)) * 8})
-	err := f.finish(failure, forbidRetaining)
+	err := f.finish(f.outer.failure, forbidRetaining)
 	f.reset()
 	return err
 }
@@ -224,7 +227,7 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 // finish looks at what a call has left but its result.
 func (f *frame) finish(failure *C.snake_error, forbidRetaining bool) error {
 	if f.call.retained > 0 {
-		f.holdLeases()
+		holdLeases(f.lends, f.leases)
 		if forbidRetaining {
 			if failure != nil {
 				C.snake_error_free(failure)
@@ -245,10 +248,10 @@ func (f *frame) finish(failure *C.snake_error, forbidRetaining bool) error {
 	return copyFailure(failure)
 }
 
-// holdLeases pins what Python kept. Its arguments keep the memory alive until then.
-func (f *frame) holdLeases() {
-	for i, lent := range f.lends {
-		if id := f.leases[i]; id != 0 {
+// holdLeases pins what Python kept of lent memory. The frame keeps that memory alive until then.
+func holdLeases(lends []memory, ids []C.uint64_t) {
+	for i, lent := range lends {
+		if id := ids[i]; id != 0 {
 			leases.hold(uint64(id), lent.pointer, lent.bytes)
 		}
 	}
@@ -256,7 +259,12 @@ func (f *frame) holdLeases() {
 
 // releaseResult gives back what keeps the data of the result alive.
 func (f *frame) releaseResult() {
-	r := &f.call.result
+	if r := &f.call.result; r.owner != nil || r.tree != nil {
+		freeResult(r)
+	}
+}
+
+func freeResult(r *C.snake_result) {
 	if r.owner != nil {
 		freeObject(unsafe.Pointer(r.owner))
 		r.owner = nil
@@ -276,7 +284,7 @@ func (f *frame) reset() {
 	if cap(f.bytes) > keptBytes {
 		f.bytes = nil
 	}
-	f.values, f.bytes, f.leases = f.values[:0], f.bytes[:0], f.leases[:0]
+	f.values, f.bytes, f.leases, f.batched = f.values[:0], f.bytes[:0], f.leases[:0], false
 	f.exiting = false
 	for _, handle := range f.hosted { // the core has not seen them
 		hosted.release(handle)

@@ -393,6 +393,13 @@ var _ = scenario("forbid retaining", func() {
 	if object != nil || !errors.Is(err, ErrRetained) || !strings.Contains(err.Error(), "fixtures:same") {
 		fail("got %v, %v, want ErrRetained", object, err)
 	}
+	batch, err := same.Map(context.Background(), []any{1, []float64{1}, []float64{2}, "x"})
+	var failed *BatchError
+	if !errors.As(err, &failed) || failed.Errors[0] != nil || !errors.Is(failed.Errors[1], ErrRetained) || !errors.Is(failed.Errors[2], ErrRetained) || failed.Errors[3] != nil || batch[1] != nil {
+		fail("got %v, %v, want ErrRetained in two", batch, err)
+	}
+	check(batch[0].Close())
+	check(batch[3].Close())
 	check(run(in, "fixtures:nothing"))
 	if stats := in.Stats(); stats.Retained != 0 || stats.Objects != objects {
 		fail("the array is left: %+v", stats)
@@ -401,3 +408,79 @@ var _ = scenario("forbid retaining", func() {
 		fail("got %v", got)
 	}
 })
+
+// changes are what Python does to an array in place, and ways to keep it.
+var changes = []string{
+	"nothing", "weak reference", "memoryview", "shape", "shape and back", "dtype", "dtype with metadata", "byte order", "strides", "flags",
+	"flags of the array", "state", "data", "view", "kept array", "kept view", "kept memoryview", "generator", "exception",
+	"kept exception", "cycle",
+}
+
+// The array of a call is used again for the next one, which must not see what was done to it.
+func TestArraysLookNew(t *testing.T) {
+	in := interpreter(t)
+	runtime.LockOSThread() // each thread has an array of its own
+	defer runtime.UnlockOSThread()
+	changed := bind[func(context.Context, []float64) error](t, in, "fixtures:changed")
+	call := func(n int) error {
+		data := make([]float64, n)
+		for i := range data {
+			data[i] = float64(n)
+		}
+		return changed(context.Background(), data)
+	}
+	choose := func(change string) {
+		t.Helper()
+		if err := run(in, "fixtures:choose", change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, change := range changes {
+		t.Run(change, func(t *testing.T) {
+			for n := range 300 {
+				choose(change)
+				var raised *Error
+				if err := call(n + 1); errors.As(err, &raised) && raised.Type == "AssertionError" {
+					t.Fatal(err)
+				}
+				choose("nothing")
+				for _, n := range []int{n + 1, n + 2, 1} {
+					if err := call(n); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n%20 != 0 {
+					continue
+				}
+				for _, check := range []string{"fixtures:intact", "fixtures:dead"} {
+					if ok, err := evaluate[bool](in, check); err != nil || !ok {
+						t.Fatalf("%s: %t, %v", check, ok, err)
+					}
+				}
+			}
+			letGo(t, in)
+		})
+	}
+}
+
+// NumPy remembers each shape of an array of which a buffer was taken, until the array dies.
+func TestBuffersOfManyShapes(t *testing.T) {
+	in := interpreter(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	buffer := bind[func(context.Context, []float64) error](t, in, "zlib:crc32") // takes a buffer and drops it
+	data := make([]float64, 1000)
+	calls := func() {
+		for i := range 100_000 {
+			if err := buffer(context.Background(), data[:i%len(data)+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	calls()
+	before := count(t, in)
+	calls()
+	if after := count(t, in); after.Blocks-before.Blocks > 2000 {
+		t.Errorf("%d blocks more", after.Blocks-before.Blocks)
+	}
+}

@@ -111,9 +111,79 @@ static void test_call(void) {
     snake_function_free(identity);
 }
 
+static void test_map(void) {
+    snake_function *identity = fixture("identity");
+    enum { CALLS = 40 };
+    static job jobs[CALLS];
+    static double numbers[CALLS][3];
+    snake_call calls[CALLS];
+    snake_error *errors[CALLS];
+    _Alignas(16) char scratch[100]; // too little for all
+    uint32_t stop = 0;
+    snake_batch batch = {.calls = calls,
+                         .calls_len = CALLS,
+                         .errors = errors,
+                         .scratch = scratch + 1,
+                         .scratch_len = sizeof scratch - 1,
+                         .stop = &stop};
+    for (size_t i = 0; i < CALLS; i++) {
+        job_new(&jobs[i]);
+        if (i % 4 < 2) {
+            numbers[i][0] = (double)i;
+            job_array(&jobs[i], SNAKE_DTYPE_FLOAT64, numbers[i], 3);
+        } else {
+            job_argument(&jobs[i], i % 4 == 2 ? SNAKE_KIND_INT : 999, i, 0);
+        }
+        calls[i] = jobs[i].call;
+        calls[i].lends = jobs[i].lends;
+        calls[i].lends_len = jobs[i].arrays;
+    }
+    CHECK_ERROR(ARGUMENT, "batch", snake_function_map(identity, NULL, NULL));
+    CHECK_ERROR(ARGUMENT, "function", snake_function_map(NULL, &batch, NULL));
+    snake_batch wrong = batch;
+    wrong.calls = NULL;
+    CHECK_ERROR(ARGUMENT, "calls", snake_function_map(identity, &wrong, NULL));
+    wrong = batch;
+    wrong.errors = NULL;
+    CHECK_ERROR(ARGUMENT, "errors", snake_function_map(identity, &wrong, NULL));
+    wrong = batch;
+    wrong.stop = (uint32_t *)(void *)(scratch + 1);
+    CHECK_ERROR(ARGUMENT, "stop", snake_function_map(identity, &wrong, NULL));
+    CHECK(wrong.made == 0);
+    wrong = (snake_batch){.made = 5};
+    CHECK_SUCCESS(snake_function_map(identity, &wrong, NULL));
+    CHECK(wrong.made == 0);
+
+    CHECK_SUCCESS(snake_function_map(identity, &batch, NULL));
+    CHECK(batch.made == CALLS);
+    for (size_t i = 0; i < CALLS; i++) {
+        if (i % 4 == 3) {
+            CHECK_ERROR(ARGUMENT, "999", errors[i]);
+            continue;
+        }
+        CHECK_SUCCESS(errors[i]);
+        const snake_result *result = &calls[i].result;
+        if (i % 4 == 2) {
+            CHECK(result->value.kind == SNAKE_KIND_INT && result->value.bits == i);
+        } else {
+            CHECK(result->value.kind == SNAKE_KIND_ARRAY && result->data_len == sizeof *numbers);
+            CHECK(memcmp(result->data, numbers[i], sizeof *numbers) == 0); // no two share their place
+            CHECK(result->data != numbers[i] && calls[i].retained == 0);
+        }
+        result_free(&calls[i].result);
+    }
+
+    batch.scratch = NULL;
+    stop = 1;
+    CHECK_SUCCESS(snake_function_map(identity, &batch, NULL));
+    CHECK(batch.made == 0);
+    snake_function_free(identity);
+}
+
 void test_function(void) {
     uint64_t objects = stats().objects;
     test_load();
     test_call();
+    test_map();
     CHECK(stats().objects == objects);
 }

@@ -148,6 +148,7 @@ def let_go():
             thing.set()
     thing = None
     COPIES.clear()
+    DIED.clear()
     gc.enable()
     gc.collect()
 
@@ -245,6 +246,62 @@ def element(array):
     box[0] = array
     return box
 
+
+def choose(change):
+    """Say what `changed` does from now on."""
+    CHANGE[:] = [CHANGES[change]]
+
+
+def changed(array):
+    """Check that an array of n times n looks new, whatever was done to the one before it; then change it as chosen."""
+    n = int(array[0])
+    found = (type(array), array.dtype, array.shape, array.strides, array.flags.num, type(array.base), array.tolist())
+    wanted = (np.ndarray, np.dtype(float), (n,), (8,), 0x103, tuple, [n] * n)
+    if found != wanted or bytes(memoryview(array)) != array.tobytes() or memoryview(array).shape != (n,):
+        raise AssertionError(f"want {wanted}, got {found}")
+    CHANGE[0](array)
+
+
+def dead():
+    """Tell whether all arrays have died that are referenced weakly, and whether this was told."""
+    references = [thing for thing in KEPT if isinstance(thing, weakref.ref)]
+    return all(thing() is None for thing in references) and len(references) == len(DIED)
+
+
+def remember(array, thing):
+    COPIES[array.ctypes.data] = array.tobytes()
+    KEPT.append(thing)
+
+
+def raising(array):
+    raise ValueError(array)
+
+
+CHANGE = []
+DIED = []
+CHANGES = {
+    "nothing": lambda array: None,
+    "weak reference": lambda array: KEPT.append(weakref.ref(array, DIED.append)),
+    "memoryview": lambda array: memoryview(array).release(),
+    "shape": lambda array: setattr(array, "shape", (-1, 1)),
+    "shape and back": lambda array: (setattr(array, "shape", (1, -1)), setattr(array, "shape", (-1,))),
+    "dtype": lambda array: setattr(array, "dtype", np.int64),
+    "dtype with metadata": lambda array: setattr(array, "dtype", np.dtype(float, metadata={"unit": "m"})),
+    "byte order": lambda array: setattr(array, "dtype", ">f8"),
+    "strides": lambda array: setattr(array, "strides", (0,)),
+    "flags": lambda array: array.setflags(align=False),
+    "flags of the array": lambda array: remember(array, array.flags),
+    "state": lambda array: array.__setstate__((1, (2,), np.dtype(float), False, bytes(16))),
+    "data": lambda array: setattr(array, "data", bytearray(array.nbytes)),
+    "view": lambda array: array[1:],
+    "kept array": lambda array: remember(array, array),
+    "kept view": lambda array: remember(array, array[1:]),
+    "kept memoryview": lambda array: remember(array, memoryview(array)),
+    "generator": lambda array: remember(array, generator(array)),
+    "exception": raising,
+    "kept exception": lambda array: remember(array, exception(array)),
+    "cycle": lambda array: cycle(array),
+}
 
 ROUTES = {
     "array": lambda array: array,
