@@ -468,6 +468,19 @@ typedef struct snake_result {
   struct snake_tree *tree;
 } snake_result;
 
+// By what a call can be interrupted. It is the host's, which sets `serial` before each call that uses it, to a number
+// other than 0 that no earlier call had; the library does the rest. It stays valid for ever.
+typedef struct snake_interrupt {
+  // The number of the call.
+  uint64_t serial;
+  // The library's: the number of the call while it can be interrupted, else 0.
+  uint64_t running;
+  // The library's: the thread of the call.
+  uint64_t thread;
+  // Out: how often the call was interrupted.
+  uint32_t count;
+} snake_interrupt;
+
 // The arguments of a call and its result. The host fills in the first part; the call the second.
 typedef struct snake_call {
   // The positional arguments, then a `TEXT` and a value for each keyword argument; containers followed by
@@ -493,6 +506,8 @@ typedef struct snake_call {
   uint32_t want;
   // A number by which the host knows this call: its functions get it when Python calls them meanwhile.
   uint64_t token;
+  // By what the call can be interrupted; NULL if it cannot. The calls of a batch share one.
+  struct snake_interrupt *interrupt;
   // Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
   // each retained array, 0 for the others.
   uint32_t retained;
@@ -688,6 +703,19 @@ struct snake_error *snake_object_clone(const struct snake_object *object, struct
 struct snake_error *snake_object_value(const struct snake_object *object,
                                        uint64_t token,
                                        struct snake_result *result);
+
+// Raises `gophersnake.GoCancelled` in a call, if it is the one with that number and Python runs it. Where the call is
+// blocked in C, it is raised when that returns. `*raised` tells whether it was: it is not if the call has ended, has not
+// begun or waits for a function of the host's.
+//
+// Any thread; attaches.
+//
+// # Safety
+//
+// `interrupt` must be that of a call; `raised` must point to room for a number.
+struct snake_error *snake_interrupt_raise(const struct snake_interrupt *interrupt,
+                                          uint64_t serial,
+                                          uint32_t *raised);
 
 // Resolves `module:qualified.name` to a callable, importing the module.
 //

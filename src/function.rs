@@ -14,6 +14,7 @@ use crate::argument::Arguments;
 use crate::array::{Lends, Lent, Spare};
 use crate::boundary::{Failure, attached_in_call, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report, type_name};
+use crate::interrupt::{Interrupt, interruptible};
 use crate::object::{self, Object};
 use crate::thread_state::{self, Attached};
 use crate::value::{Kind, MAX_VALUES, SCRATCH_ALIGNMENT, Value, ValueResult};
@@ -78,6 +79,8 @@ pub struct Call {
     pub want: u32,
     /// A number by which the host knows this call: its functions get it when Python calls them meanwhile.
     pub token: u64,
+    /// By what the call can be interrupted; NULL if it cannot. The calls of a batch share one.
+    pub interrupt: *mut Interrupt,
 
     /// Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
     /// each retained array, 0 for the others.
@@ -495,7 +498,7 @@ unsafe fn run_one_array(
     // SAFETY: the caller's promise.
     let lent = unsafe { spare.lend(function.py(), value, data) }.map_err(describe)?;
     let objects = [std::ptr::null_mut(), lent.as_ptr()];
-    let result = vectorcall(function, &objects, 1, None);
+    let result = interruptible(call.interrupt, || vectorcall(function, &objects, 1, None));
     let outcome = finish(call, result, want);
     let outcome = end(call, outcome, std::slice::from_ref(&lent));
     if call.retained == 0 {
@@ -551,7 +554,9 @@ fn run<'py>(
     if !arguments.values.as_slice().is_empty() {
         return Err(Failure::argument("the call describes more values than it counts"));
     }
-    let result = vectorcall(function, &objects, call.args as usize, names.as_ref());
+    let result = interruptible(call.interrupt, || {
+        vectorcall(function, &objects, call.args as usize, names.as_ref())
+    });
     drop(owned);
     finish(call, result, want)
 }

@@ -15,6 +15,7 @@
 //! | `array` | lending host memory as arrays, and describing arrays that come back |
 //! | `lease` | lent memory that Python kept, and the news that it let go |
 //! | `object` | references that the host owns, and their release from any thread |
+//! | `interrupt` | interrupting calls that run |
 //! | `function` | resolving a callable, and calling it |
 //! | `callback` | functions and values of the host's that Python holds, and calls |
 //! | `output` | `sys.stdout` and `sys.stderr` |
@@ -34,6 +35,7 @@ mod tree;
 mod array;
 mod lease;
 mod object;
+mod interrupt;
 mod function;
 mod callback;
 mod output;
@@ -44,6 +46,7 @@ pub use callback::*;
 pub use error::*;
 pub use function::*;
 pub use interpreter::*;
+pub use interrupt::*;
 pub use lease::*;
 pub use object::*;
 pub use tree::*;

@@ -14,6 +14,7 @@ use pyo3::ffi;
 use crate::array::Spare;
 use crate::callback::MAX_NESTING;
 use crate::error::{ErrorCode, Report};
+use crate::interrupt::Shared;
 use crate::{interpreter, object};
 
 unsafe extern "C" {
@@ -35,6 +36,8 @@ pub(crate) struct ThreadState {
     callbacks: Cell<u32>,
     /// Whether the host keeps something for the call that the thread is in.
     keeps: Cell<bool>,
+    /// By what that call can be interrupted.
+    interrupt: Cell<Shared>,
     /// An array for the next lend.
     spare: Spare,
 }
@@ -47,6 +50,7 @@ thread_local! {
             call: Cell::new(0),
             callbacks: Cell::new(0),
             keeps: Cell::new(false),
+            interrupt: Cell::new(Shared::NONE),
             spare: Spare::new(),
         }
     };
@@ -149,6 +153,13 @@ fn too_deep() -> Box<Report> {
     ))
 }
 
+/// Notes by what the call that the thread is in can be interrupted, and returns what it was before.
+pub(crate) fn exchange_interrupt(interrupt: Shared) -> Shared {
+    THREAD_STATE
+        .try_with(|state| state.interrupt.replace(interrupt))
+        .unwrap_or(Shared::NONE)
+}
+
 /// Whether a function of the host's runs on this thread.
 pub(crate) fn is_in_callback() -> bool {
     THREAD_STATE
@@ -174,10 +185,18 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
             (state.call.replace(0), state.keeps.replace(false))
         })
         .unwrap_or((0, false));
+    let interrupt = exchange_interrupt(Shared::NONE);
+    if !interrupt.is_none() {
+        interrupt.pause();
+    }
     // SAFETY: the calling thread is attached.
     let saved = Saved(unsafe { ffi::PyEval_SaveThread() });
     let keeps = body(caller);
     drop(saved);
+    if !interrupt.is_none() {
+        interrupt.go_on();
+        exchange_interrupt(interrupt);
+    }
     let _ = THREAD_STATE.try_with(|state| {
         state.callbacks.set(state.callbacks.get() - 1);
         state.call.set(caller);

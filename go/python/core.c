@@ -27,6 +27,8 @@ FORWARD(snake_error *, object_value, (const snake_object *object, uint64_t token
         (object, token, result))
 FORWARD(snake_error *, function_load, (const uint8_t *name, size_t name_len, uint64_t token, snake_function **function),
         (name, name_len, token, function))
+FORWARD(snake_error *, interrupt_raise, (const snake_interrupt *interrupt, uint64_t serial, uint32_t *raised),
+        (interrupt, serial, raised))
 FORWARD(snake_error *, callback_install, (void (*call)(snake_invocation *)), (call))
 FORWARD(snake_error *, function_map, (const snake_function *function, snake_batch *batch, const uint8_t *bytes),
         (function, batch, bytes))
@@ -63,6 +65,7 @@ static const struct {
     {"snake_lease_notify", &core_lease_notify},
     {"snake_lease_returned_copy", &core_lease_returned_copy},
     {"snake_callback_install", &core_callback_install},
+    {"snake_interrupt_raise", &core_interrupt_raise},
     {"snake_object_clone", &core_object_clone},
     {"snake_object_free", &core_object_free},
     {"snake_object_value", &core_object_value},

@@ -45,7 +45,11 @@ class GoExit(BaseException):
     """A Go function ended its goroutine, as ``t.FailNow`` does. The goroutine ends when its call of Python does."""
 
 
-for _class in (GoError, GoPanic, GoExit):
+class GoCancelled(BaseException):
+    """The Go program has cancelled the call: its context has ended."""
+
+
+for _class in (GoError, GoPanic, GoExit, GoCancelled):
     _class.__module__ = "gophersnake"
     setattr(sys.modules["gophersnake"], _class.__name__, _class)
 
