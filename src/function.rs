@@ -171,14 +171,14 @@ pub unsafe extern "C" fn snake_function_call(
         let call = unsafe { out("call", call) }?;
         // SAFETY: as above.
         let described = unsafe { Described::read(call, bytes) }?;
-        let give_back = |_: &Box<Report>| callback::give_back(described.values);
-        let attached = thread_state::attach().inspect_err(give_back)?;
+        let give_back = || callback::give_back(described.values);
+        let attached = thread_state::attach().inspect_err(|_| give_back())?;
         // SAFETY: attached until the end of this closure. PyO3's own count is not raised, which costs about 30 ns: so
         // only `Bound` references may be dropped here, as the rules of the crate say.
         let py = unsafe { Python::assume_attached() };
         // SAFETY: the caller's promise.
-        let function = unsafe { borrow(py, function) }.inspect_err(give_back)?;
-        thread_state::enter_call(call.token).inspect_err(give_back)?;
+        let function = unsafe { borrow(py, function) }.inspect_err(|_| give_back())?;
+        thread_state::enter_call(call.token).inspect_err(|_| give_back())?;
         // SAFETY: the caller's promise.
         let outcome = unsafe { run_one(&function, call, &described, [lend0, lend1, lend2, lend3], &attached) };
         drop(function);
