@@ -16,7 +16,6 @@ use crate::boundary::{Failure, attached, out};
 use crate::error::Error;
 use crate::{interpreter, thread_state};
 
-
 /// By what a call can be interrupted. It is the host's, which sets `serial` before each call that uses it, to a number
 /// other than 0 that no earlier call had; the library does the rest. It stays valid for ever.
 #[repr(C)]
@@ -51,7 +50,9 @@ pub unsafe extern "C" fn snake_interrupt_raise(
         // SAFETY: the caller's promise.
         let raised = unsafe { out("raised", raised) }.map_err(Failure::Report)?;
         if interrupt.is_null() || !interrupt.is_aligned() {
-            return Err(Failure::argument("interrupt: want a pointer, got NULL or one that is not aligned"));
+            return Err(Failure::argument(
+                "interrupt: want a pointer, got NULL or one that is not aligned",
+            ));
         }
         *raised = 0;
         let shared = Shared(interrupt);

@@ -148,6 +148,8 @@ type batch struct {
 	calls []C.snake_call
 	lends []C.uintptr_t // the addresses of the lent memory of all calls
 	made  []describedCall
+
+	failure *C.snake_error // of the crossing itself
 }
 
 // describedCall is where in the frame a call is described.
@@ -203,7 +205,13 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 		return start, err
 	}
 	// Deferred, because methods of the caller's types run in between, which may panic.
-	defer f.in.leave(frame)
+	defer func() {
+		if err == errAbandoned { //nolint:errorlint // it is never wrapped
+			err = abandoned(ctx)
+			return
+		}
+		f.in.leave(frame)
+	}()
 	pointer, ok := f.handle.use()
 	if !ok {
 		return start, ErrClosed
@@ -226,6 +234,9 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 			fail(i, err)
 		}
 	}
+	if frame.isCancellable() {
+		frame.allowInterrupt()
+	}
 	b.describe(frame, want, plan)
 	atomic.StoreUint32(b.stop, 0)
 	if ctx.Done() != nil {
@@ -233,8 +244,16 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 	}
 	frame.hosted = frame.hosted[:0] // the core has them now
 	b.c.token = frame.call.token
-	broken := takeError(C.snake_function_map((*C.snake_function)(pointer), b.c, (*C.uint8_t)(unsafe.SliceData(frame.bytes))))
+	bytes := (*C.uint8_t)(unsafe.SliceData(frame.bytes))
+	if frame.isCancellable() {
+		if err := frame.crossApart(func() { b.failure = C.snake_function_map((*C.snake_function)(pointer), b.c, bytes) }); err != nil {
+			return start, err
+		}
+	} else {
+		b.failure = C.snake_function_map((*C.snake_function)(pointer), b.c, bytes)
+	}
 	runtime.KeepAlive(f)
+	broken := takeError(b.failure)
 	return b.read(ctx, frame, end, broken, f.in.config.ForbidRetaining, use, fail)
 }
 
@@ -275,7 +294,7 @@ func (b *batch) describe(f *frame, want uint32, plan *C.snake_plan) {
 		c.lends_len = C.size_t(lends - made.lends)
 		c.leases = (*C.uint64_t)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(f.leases)), made.lends*C.sizeof_uint64_t))
 		c.leases_len = c.lends_len
-		c.want, c.token = C.uint32_t(want), f.call.token
+		c.want, c.token, c.interrupt = C.uint32_t(want), f.call.token, f.call.interrupt
 		c.result.plan = plan
 		values, lends = made.values, made.lends
 	}
@@ -301,7 +320,6 @@ func (b *batch) stopWith(ctx context.Context) func() {
 	return func() {
 		if !stop() {
 			<-stopped
-			atomic.StoreUint32(b.stop, 0)
 		}
 	}
 }
@@ -339,7 +357,7 @@ func (b *batch) read(ctx context.Context, f *frame, end int, broken error, forbi
 			if raised, ok := err.(*Error); err == errExiting || ok && raised.panicked { //nolint:errorlint // neither is wrapped
 				ending = err
 			}
-			fail(call.input, err)
+			fail(call.input, interrupted(ctx, err))
 			continue
 		}
 		if err := use(call.input, f, &c.result); err != nil {
@@ -374,4 +392,17 @@ func (b *batch) end(i int, failure *C.snake_error) {
 		return
 	}
 	freeResult(&b.calls[i].result)
+}
+
+// endAbandoned gives back what the calls left that nobody waits for any more.
+func (b *batch) endAbandoned(f *frame) {
+	failures := unsafe.Slice(b.c.errors, maxBatch)
+	for i := range int(b.c.made) { //nolint:gosec // at most maxBatch
+		call, c := &b.made[i], &b.calls[i]
+		if c.retained > 0 {
+			holdLeases(f.lends[call.lends:][:c.lends_len], f.leases[call.lends:][:c.lends_len])
+		}
+		b.end(i, failures[i])
+	}
+	C.snake_error_free(b.failure)
 }

@@ -214,6 +214,7 @@ func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
 		return err
 	}
 	if f.context {
+		ctx = context.WithValue(ctx, callbackKey{}, true)
 		values = append([]reflect.Value{reflect.ValueOf(ctx)}, values...)
 	}
 	out := f.call(values)

@@ -14,11 +14,16 @@ import (
 // frame is the memory that a call describes its arguments and its result in. Each slot of the gate has one, which is
 // used again and again. What the core follows pointers to lies in C memory, so that cgo has nothing to check or pin.
 type frame struct {
+	in   *Interpreter    // in which the frame was used last
 	slot int             // of the gate
 	ctx  context.Context // of the call; nil between calls
 	// exiting tells that a Go function, which the call called, wants to end its goroutine.
 	exiting bool
 	runner  *runner // runs the Go functions that the call calls
+
+	interrupt *C.snake_interrupt // in C memory, made when it is first wanted, as is the next
+	carrier   *carrier           // makes the call if it can be interrupted
+	worker    *Worker            // that the call has
 
 	outer  *C.call_frame   // in C memory
 	call   *C.snake_call   // a part of it
@@ -189,14 +194,30 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	for i := range min(len(f.lends), directLends) {
 		direct[i] = (*C.uint8_t)(f.lends[i].pointer)
 	}
-	C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))),
-		(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
+	if f.isCancellable() {
+		if err := f.invokeApart(function, direct); err != nil {
+			return err
+		}
+	} else {
+		C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))),
+			(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
+	}
 	if len(f.more) > 0 {
 		// Now, while the list is alive: when Go overwrites a pointer in C memory, its garbage collector looks at what
 		// stood there.
 		c.lends = nil
 	}
 	return f.finish(f.outer.failure, forbidRetaining)
+}
+
+// invokeApart makes a call that can be interrupted.
+func (f *frame) invokeApart(function unsafe.Pointer, direct [directLends]*C.uint8_t) error {
+	f.allowInterrupt()
+	bytes := (*C.uint8_t)(unsafe.SliceData(f.bytes))
+	return f.crossApart(func() {
+		C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))),
+			bytes, direct[0], direct[1], direct[2], direct[3])
+	})
 }
 
 // invokeArray is invoke for the one argument that is most frequent, a slice of float64. It does the same with less:
@@ -213,6 +234,19 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 	c.lends_len = 0
 	c.want = C.uint32_t(want)
 	c.result.plan = nil
+	if f.isCancellable() {
+		f.leases = f.leases[:1]
+		f.lends = append(f.lends, memory{pointer, uintptr(len(data)) * 8})
+		err := f.invokeApart(function, [directLends]*C.uint8_t{(*C.uint8_t)(pointer)})
+		if err == nil {
+			err = f.finish(f.outer.failure, forbidRetaining)
+		}
+		if err == errAbandoned { //nolint:errorlint // it is never wrapped
+			return err
+		}
+		f.reset()
+		return err
+	}
 	C.function_call_array(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))), (*C.uint8_t)(pointer))
 	if c.retained == 0 && f.outer.failure == nil && !f.exiting {
 		return nil

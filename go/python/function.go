@@ -88,7 +88,7 @@ func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) 
 func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
 	frame, err := f.in.enter(ctx)
 	if err == nil {
-		err = f.runIn(frame, want, plan, add, use)
+		err = f.runIn(ctx, frame, want, plan, add, use)
 	}
 	if err != nil {
 		return f.failed(err)
@@ -96,9 +96,15 @@ func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add
 	return nil
 }
 
-func (f *Function) runIn(frame *frame, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
+func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) (err error) {
 	// Deferred, because methods of the caller's types run in between, which may panic.
-	defer f.in.leave(frame)
+	defer func() {
+		if err == errAbandoned { //nolint:errorlint // it is never wrapped
+			err = abandoned(ctx)
+			return
+		}
+		f.in.leave(frame)
+	}()
 	pointer, ok := f.handle.use()
 	if !ok {
 		return ErrClosed
@@ -110,8 +116,11 @@ func (f *Function) runIn(frame *frame, want uint32, plan *C.snake_plan, add func
 	frame.call.result.plan = plan
 	err = frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining)
 	runtime.KeepAlive(f)
-	if err != nil {
+	if err == errAbandoned { //nolint:errorlint // it is never wrapped
 		return err
+	}
+	if err != nil {
+		return frame.cancelled(ctx, err)
 	}
 	defer frame.releaseResult()
 	if err := use(&frame.call.result); err != nil {
@@ -133,7 +142,11 @@ func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*
 		err = frame.invokeArray(pointer, data, want, f.in.config.ForbidRetaining)
 	}
 	runtime.KeepAlive(f)
+	if err == errAbandoned { //nolint:errorlint // it is never wrapped
+		return nil, f.failed(abandoned(ctx))
+	}
 	if err != nil {
+		err = frame.cancelled(ctx, err)
 		f.in.leaveEmpty(frame)
 		return nil, f.failed(err)
 	}

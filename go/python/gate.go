@@ -155,6 +155,21 @@ func (g *gate) resume() int {
 	return <-turn
 }
 
+// abandon gives the slot of a call back that goes on until forget, without anybody who waits for it.
+func (g *gate) abandon(slot int) {
+	g.suspended.Add(1)
+	g.leave(slot)
+}
+
+// forget notes that a call has ended that was abandoned.
+func (g *gate) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.suspended.Add(-1) == 0 && g.closed.Load() && g.collectedSlots() == g.slots {
+		close(g.idle)
+	}
+}
+
 // retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does
 // not have to count itself in and out of all that it uses: it only has to look, once it has its slot, that the thing
 // is not closed.

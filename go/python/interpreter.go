@@ -47,6 +47,9 @@ type Config struct {
 	Core string
 	// MaxConcurrent bounds how many calls are in Python at a time; others wait. 0 means GOMAXPROCS at the start.
 	MaxConcurrent int
+	// CancelGrace is how long a call whose context has ended is waited for, after Python was interrupted; then the caller
+	// gets [ErrStillRunning]. 0 means 5 seconds; a negative one that every call is waited for until it ends.
+	CancelGrace time.Duration
 	// ForbidRetaining makes a call fail with [ErrRetained] if Python keeps lent memory.
 	ForbidRetaining bool
 }
@@ -187,8 +190,18 @@ func startCore(env *environment, path []string) error {
 
 // enter takes a slot and its frame, for the time until [Interpreter.leave].
 func (in *Interpreter) enter(ctx context.Context) (*frame, error) {
+	var worker *Worker
+	if ctx.Done() != nil {
+		var err error
+		if worker, err = enterWorker(ctx); err != nil {
+			return nil, err
+		}
+	}
 	slot, err := in.gate.enter(ctx)
 	if err != nil {
+		if worker != nil {
+			<-worker.turn
+		}
 		return nil, err
 	}
 	freed.giveBack()
@@ -197,13 +210,13 @@ func (in *Interpreter) enter(ctx context.Context) (*frame, error) {
 	if f == nil {
 		f = in.newFrame(slot)
 	}
-	f.ctx = ctx
+	f.ctx, f.worker = ctx, worker
 	return f, nil
 }
 
 func (in *Interpreter) newFrame(slot int) *frame {
 	f := frames.take()
-	f.slot = slot
+	f.in, f.slot = in, slot
 	in.frames[slot] = f
 	return f
 }
@@ -216,6 +229,7 @@ func (in *Interpreter) leave(f *frame) {
 // leaveEmpty is leave for a frame that was not used, or was reset.
 func (in *Interpreter) leaveEmpty(f *frame) {
 	f.ctx = nil
+	f.leaveWorker()
 	in.gate.leave(f.slot)
 }
 
@@ -258,6 +272,8 @@ type Stats struct {
 	RetainedTotal int
 	// Threads counts OS threads that have a Python thread state.
 	Threads int
+	// StillRunning counts calls that go on although their callers have got [ErrStillRunning].
+	StillRunning int
 	// Hosted counts Go functions and Go values that Python reaches.
 	Hosted int
 }
@@ -275,6 +291,7 @@ func (in *Interpreter) Stats() Stats {
 		RetainedBytes: int(bytes),          //nolint:gosec // a size in memory
 		RetainedTotal: int(total),          //nolint:gosec // a counter of this process
 		Threads:       int(counts.threads), //nolint:gosec // a counter of this process
+		StillRunning:  int(stillRunning.Load()),
 		Hosted:        hosted.count(),
 	}
 }

@@ -208,7 +208,7 @@ func (it *iteration[T]) fetch(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := it.function.runIn(frame, it.want, it.plan, it.add, it.use); err != nil {
+	if err := it.function.runIn(ctx, frame, it.want, it.plan, it.add, it.use); err != nil {
 		return false, err
 	}
 	if it.broken != nil {

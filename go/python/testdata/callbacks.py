@@ -11,3 +11,18 @@ def execute(source: str, /, **variables: Any) -> Any:
     scope = {"np": np, "sys": sys, **variables}
     exec(source, scope)
     return scope.get("result")
+
+
+def count(n: int) -> int:
+    """Run some bytecode."""
+    total = 0
+    for _ in range(n):
+        total += 1
+    return total
+
+
+def sleep(seconds: float, kept: Any) -> None:
+    """Block in C."""
+    import time
+
+    time.sleep(seconds)

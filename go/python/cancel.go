@@ -1,0 +1,354 @@
+package python
+
+// #include "core.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrStillRunning: the context of a call has ended, but the call did not, in the time that [Config].CancelGrace gives it:
+// it is blocked in C code, or it swallows the exception. It goes on. What was lent to it stays pinned, and its thread
+// busy, until it ends ([Stats].StillRunning).
+var ErrStillRunning = errors.New("python: the call is still running")
+
+// defaultGrace is the time that a cancelled call has to end in.
+const defaultGrace = 5 * time.Second
+
+// crossing is a call of the core by a goroutine that does not wait longer than it wants to.
+type crossing struct {
+	frame *frame
+	in    *Interpreter
+	cross func()
+	state atomic.Int32 // crossingUnderWay and so on
+	done  chan struct{}
+	left  chan struct{} // closed when the caller has left the frame
+}
+
+const (
+	crossingUnderWay int32 = iota
+	crossingDone
+	crossingAbandoned
+)
+
+// carrier is a goroutine that makes crossings for others.
+type carrier struct{ jobs chan *crossing }
+
+func newCarrier() *carrier {
+	c := &carrier{make(chan *crossing)}
+	go c.work()
+	return c
+}
+
+func (c *carrier) work() {
+	for job := range c.jobs {
+		job.make()
+	}
+}
+
+func (j *crossing) make() {
+	j.cross()
+	if j.state.CompareAndSwap(crossingUnderWay, crossingDone) {
+		j.done <- struct{}{}
+		return
+	}
+	<-j.left
+	j.frame.endAbandoned(j.in)
+}
+
+// stillRunning counts the calls that were abandoned.
+var stillRunning atomic.Int64
+
+// errAbandoned is what crossing returns when the frame is no longer the caller's.
+var errAbandoned = errors.New("abandoned")
+
+// isCancellable tells whether the call has to be watched, since its context may end.
+func (f *frame) isCancellable() bool { return f.ctx.Done() != nil }
+
+// crossApart calls `cross`, which calls the core, so that the call can be interrupted when its context ends. If it does not end
+// then either, the error is errAbandoned, and the frame is no longer the caller's.
+//
+// A goroutine that is in C cannot leave it. So another one goes there, and this one waits: about 500 ns.
+func (f *frame) crossApart(cross func()) error {
+	in := f.in
+	ctx, serial := f.ctx, uint64(f.interrupt.serial)
+	if isInCallback(ctx) || in.config.CancelGrace < 0 {
+		f.crossInPlace(ctx, serial, cross)
+		f.call.interrupt = nil
+		return nil
+	}
+	if f.carrier == nil {
+		f.carrier = newCarrier()
+	}
+	job := &crossing{frame: f, in: in, cross: cross, done: make(chan struct{}, 1), left: make(chan struct{})}
+	if f.worker == nil {
+		f.carrier.jobs <- job
+	} else {
+		select {
+		case f.worker.carrier.jobs <- job:
+		case <-ctx.Done():
+			f.call.interrupt = nil
+			return contextError(ctx)
+		}
+	}
+	select {
+	case <-job.done:
+		f.call.interrupt = nil
+		return nil
+	case <-ctx.Done():
+	}
+	if !job.interrupt(serial) {
+		in.abandon(f)
+		close(job.left)
+		return errAbandoned
+	}
+	f.call.interrupt = nil
+	return nil
+}
+
+// allowInterrupt prepares a call that can be interrupted.
+func (f *frame) allowInterrupt() {
+	if f.interrupt == nil {
+		f.interrupt = (*C.snake_interrupt)(C.calloc(1, C.sizeof_snake_interrupt))
+	}
+	f.interrupt.serial = C.uint64_t(serials.Add(1))
+	f.interrupt.count = 0
+	f.call.interrupt = f.interrupt
+}
+
+// serials numbers the calls that can be interrupted.
+var serials atomic.Uint64
+
+// interrupt interrupts the call and waits until it has ended; false means that it was given up.
+func (j *crossing) interrupt(serial uint64) (ended bool) {
+	grace := j.in.config.CancelGrace
+	if grace == 0 {
+		grace = defaultGrace
+	}
+	over := time.NewTimer(grace)
+	defer over.Stop()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	request := &interruption{interrupt: j.frame.interrupt, serial: serial}
+	for {
+		request.send()
+		select {
+		case <-j.done:
+			return true
+		case <-again.C: // it may be in a Go function, or about to begin
+		case <-over.C:
+			if j.state.CompareAndSwap(crossingUnderWay, crossingAbandoned) {
+				return false
+			}
+			<-j.done
+			return true
+		}
+	}
+}
+
+// crossInPlace calls `cross` on this goroutine, for a call that may be interrupted but is waited for: one inside of a Go
+// function, which must run on the thread of the call that called it.
+func (f *frame) crossInPlace(ctx context.Context, serial uint64, cross func()) {
+	over := make(chan struct{})
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		again := time.NewTicker(10 * time.Millisecond)
+		defer again.Stop()
+		request := &interruption{interrupt: f.interrupt, serial: serial}
+		for {
+			request.send()
+			select {
+			case <-over:
+				return
+			case <-again.C:
+			}
+		}
+	})
+	cross()
+	close(over)
+	if !stop() {
+		<-ended
+	}
+}
+
+// interruption asks for the interruption of a call.
+type interruption struct {
+	interrupt *C.snake_interrupt
+	serial    uint64
+	raised    atomic.Bool
+}
+
+var interruptions struct {
+	start sync.Once
+	queue chan *interruption
+}
+
+// send lets a goroutine interrupt the call that has no other task, since that waits for Python. If it is busy, the
+// request is dropped: the caller sends it again, until the call was interrupted.
+func (r *interruption) send() {
+	if r.raised.Load() {
+		return
+	}
+	interruptions.start.Do(func() {
+		interruptions.queue = make(chan *interruption, 64)
+		go func() {
+			for r := range interruptions.queue {
+				if r.raised.Load() {
+					continue
+				}
+				var raised C.uint32_t
+				if takeError(C.snake_interrupt_raise(r.interrupt, C.uint64_t(r.serial), &raised)) == nil && raised != 0 {
+					r.raised.Store(true)
+				}
+			}
+		}()
+	})
+	select {
+	case interruptions.queue <- r:
+	default:
+	}
+}
+
+// abandon leaves a frame to the goroutine that makes its call.
+func (in *Interpreter) abandon(f *frame) {
+	stillRunning.Add(1)
+	in.frames[f.slot] = nil
+	in.gate.abandon(f.slot)
+}
+
+// endAbandoned gives back what a call used that nobody waits for any more.
+func (f *frame) endAbandoned(in *Interpreter) {
+	c := f.call
+	c.lends = nil // while what it points to is alive: see frame.invoke
+	if f.batched {
+		f.batch.endAbandoned(f)
+	} else {
+		if c.retained > 0 {
+			holdLeases(f.lends, f.leases)
+		}
+		if f.outer.failure != nil {
+			C.snake_error_free(f.outer.failure)
+		} else {
+			f.releaseResult()
+		}
+	}
+	c.interrupt = nil
+	f.reset()
+	f.leaveWorker()
+	f.ctx = nil
+	frames.put(f)
+	stillRunning.Add(-1)
+	in.gate.forget()
+}
+
+// cancelled adds the context's error to that of a call that was interrupted.
+func (f *frame) cancelled(ctx context.Context, err error) error {
+	if err == nil || f.interrupt == nil || f.interrupt.count == 0 || ctx.Err() == nil || err == errExiting { //nolint:errorlint // it is never wrapped
+		return err
+	}
+	if e, ok := err.(*Error); ok && e.panicked { //nolint:errorlint // it is never wrapped
+		return err
+	}
+	return fmt.Errorf("%w: %w", contextError(ctx), err)
+}
+
+// interrupted is cancelled for one of many calls: it shows by its exception that it was interrupted.
+func interrupted(ctx context.Context, err error) error {
+	if e, ok := err.(*Error); ok && e.Type == "gophersnake.GoCancelled" && ctx.Err() != nil { //nolint:errorlint // as it came
+		return fmt.Errorf("%w: %w", contextError(ctx), err)
+	}
+	return err
+}
+
+// abandoned says that a call is still running.
+func abandoned(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", ErrStillRunning, contextError(ctx))
+}
+
+type callbackKey struct{}
+
+// isInCallback tells whether a context is that of a Go function which Python calls.
+func isInCallback(ctx context.Context) bool { return ctx.Value(callbackKey{}) != nil }
+
+// enterWorker waits for the worker that a context belongs to; there may be none.
+func enterWorker(ctx context.Context) (*Worker, error) {
+	w := workerOf(ctx)
+	if w == nil || isInCallback(ctx) {
+		return nil, nil
+	}
+	select {
+	case w.turn <- struct{}{}:
+		return w, nil
+	case <-ctx.Done():
+		return nil, contextError(ctx)
+	}
+}
+
+// leaveWorker lets the next call have the worker.
+func (f *frame) leaveWorker() {
+	if f.worker != nil {
+		<-f.worker.turn
+		f.worker = nil
+	}
+}
+
+// Worker is an OS thread of its own for calls of Python, for libraries whose objects belong to the thread that has made
+// them: sqlite3, asyncio, some of torch.
+type Worker struct {
+	carrier *carrier
+	turn    chan struct{} // holds a token while a call has the worker
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+}
+
+type workerKey struct{}
+
+// workerOf returns the worker that a context belongs to.
+func workerOf(ctx context.Context) *Worker {
+	w, _ := ctx.Value(workerKey{}).(*Worker)
+	return w
+}
+
+// Worker starts a worker, which ends with the context or by [Worker.Close].
+//
+//	w := in.Worker(ctx)
+//	defer w.Close()
+//	db, err := connect.Call(w.Context(ctx), "data.db") // every call with this context runs on the worker's thread
+func (in *Interpreter) Worker(ctx context.Context) *Worker {
+	w := &Worker{carrier: &carrier{make(chan *crossing)}, turn: make(chan struct{}, 1)}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	go func() {
+		// Never unlocked: the thread ends with the goroutine, and with it its state in Python.
+		runtime.LockOSThread()
+		for {
+			select {
+			case job := <-w.carrier.jobs:
+				job.make()
+			case <-w.ctx.Done():
+				return
+			}
+		}
+	}()
+	return w
+}
+
+// Context returns a context: calls with it, or with one that is made from it, run on the worker's thread, one after the
+// other. It ends with ctx and with the worker; then errors.Is(err, ErrClosed) holds for the calls.
+func (w *Worker) Context(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, workerKey{}, w))
+	context.AfterFunc(w.ctx, func() { cancel(context.Cause(w.ctx)) })
+	return ctx
+}
+
+// Close ends the worker. A call that runs is cancelled.
+func (w *Worker) Close() error {
+	w.cancel(ErrClosed)
+	return nil
+}

@@ -1,0 +1,214 @@
+package python
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A call in bytecode is interrupted when its context ends, and says where it was.
+func TestCancel(t *testing.T) {
+	in := interpreter(t)
+	for name, source := range map[string]string{
+		"endless loop":   "def spin():\n    while True:\n        pass\nspin()",
+		"in a finally":   "def spin():\n    try:\n        while True:\n            pass\n    finally:\n        x = 1\nspin()",
+		"except":         "def spin():\n    while True:\n        try:\n            while True:\n                pass\n        except Exception:\n            pass\nspin()",
+		"in a generator": "def spin():\n    while True:\n        yield\nfor _ in spin():\n    pass",
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		_, err := executeContext[any](t, ctx, in, source, nil)
+		cancel()
+		var pe *Error
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &pe) || !strings.Contains(pe.Traceback, "spin") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	cause := errors.New("the cause")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+	if _, err := executeContext[any](t, ctx, in, "while True: pass", nil); !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+	if running := in.Stats().Running; running != 0 {
+		t.Errorf("%d calls are running", running)
+	}
+}
+
+// A cancel that comes as a call returns hits neither the call's own result nor the next call.
+func TestCancelLate(t *testing.T) {
+	in := interpreter(t)
+	f, err := in.Func("callbacks:count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	calls := 100_000
+	if testing.Short() {
+		calls = 5_000
+	}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for i := range calls / 2 {
+				ctx, cancel := context.WithCancel(context.Background())
+				go func() {
+					for range i % 64 {
+						_ = ctx.Err()
+					}
+					cancel()
+				}()
+				if o, err := f.Call(ctx, 20); err == nil {
+					_ = o.Close()
+				} else if !errors.Is(err, context.Canceled) {
+					t.Errorf("call %d: %v", i, err)
+					return
+				}
+				o, err := f.Call(context.Background(), 20)
+				if err != nil {
+					t.Errorf("the call after call %d: %v", i, err)
+					return
+				}
+				_ = o.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A call that blocks in C is given up after the grace time, and ends by itself.
+var _ = scenario("still running", func() {
+	in := must(Start(Config{Path: []string{absolute("testdata")}, CancelGrace: 100 * time.Millisecond, MaxConcurrent: 1}))
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	f := must(in.Func("callbacks:sleep"))
+	lent := make([]float64, 1000)
+	begin := time.Now()
+	_, err := f.Call(ctx, 1.0, lent)
+	if !errors.Is(err, ErrStillRunning) || !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 900*time.Millisecond {
+		fail("got %v after %v", err, time.Since(begin))
+	}
+	if s := in.Stats(); s.StillRunning != 1 {
+		fail("%d calls are said to be still running", s.StillRunning)
+	}
+	if n := must(evaluate[int](in, "builtins:abs", -2)); n != 2 { // with one slot: the other call has given its own up
+		fail("got %d", n)
+	}
+	short, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if err := in.Shutdown(short); !errors.Is(err, context.DeadlineExceeded) {
+		fail("Shutdown does not wait: %v", err)
+	}
+	check(in.Shutdown(context.Background()))
+	if s := in.Stats(); s.StillRunning != 0 {
+		fail("%d calls are still running", s.StillRunning)
+	}
+})
+
+func TestStillRunning(t *testing.T) { passScenario(t, "still running") }
+
+// What a cancelled call has lent and kept is as after any call.
+func TestCancelKeepsLease(t *testing.T) {
+	in := interpreter(t)
+	before := in.Stats().Retained
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+	defer cancel()
+	_, err := executeContext[any](t, ctx, in, "sys.kept = a\nwhile True: pass", KW{"a": make([]float64, 100)})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if got := in.Stats().Retained; got != before+1 {
+		t.Errorf("%d leases, want %d", got, before+1)
+	}
+	passes[any](t, in, "del sys.kept", nil)
+	if !eventually(func() bool { return in.Stats().Retained == before }) {
+		t.Error("the lease does not come back")
+	}
+}
+
+// A cancelled outer call does not interrupt a call with a context of its own inside of a Go function, but is
+// interrupted as soon as that returns.
+func TestCancelNested(t *testing.T) {
+	in := interpreter(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	inner := 0
+	_, err := executeContext[any](t, ctx, in, "f()\nwhile True: pass", KW{"f": func() error {
+		cancel()
+		n, err := execute[int](t, in, "result = 0\nfor i in range(1000000): result += 1", nil)
+		inner = n
+		return err
+	}})
+	if inner != 1_000_000 || !errors.Is(err, context.Canceled) {
+		t.Errorf("inner %d, %v", inner, err)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err = executeContext[any](t, ctx, in, "f()", KW{"f": func(ctx context.Context) error {
+		_, err := executeContext[any](t, ctx, in, "while True: pass", nil)
+		return err
+	}})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCancelMap(t *testing.T) {
+	in := interpreter(t)
+	f, err := in.Func("callbacks:execute")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	got, err := Map[int](ctx, f, []string{"result = 1", "while True: pass", "result = 3"})
+	var be *BatchError
+	if !errors.As(err, &be) || be.Errors[0] != nil || got[0] != 1 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	for _, err := range be.Errors[1:] {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// A worker's calls run on one thread, which is no other's.
+func TestWorker(t *testing.T) {
+	in := interpreter(t)
+	w := in.Worker(context.Background())
+	ctx := w.Context(context.Background())
+	thread := func(ctx context.Context) int {
+		n, err := executeContext[int](t, ctx, in, "import threading\nresult = threading.get_ident()", nil)
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	want := thread(ctx)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 20 {
+				if got := thread(ctx); got != want {
+					t.Errorf("on thread %d, want %d", got, want)
+				}
+				if got := thread(context.Background()); got == want {
+					t.Error("another call is on the worker's thread")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	nested, err := executeContext[bool](t, ctx, in, "import threading\nresult = f() == threading.get_ident()", KW{"f": func(ctx context.Context) int { return thread(ctx) }})
+	if !nested || err != nil {
+		t.Errorf("a call from a Go function is on another thread: %v", err)
+	}
+	_ = w.Close()
+	if _, err := executeContext[any](t, ctx, in, "pass", nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
