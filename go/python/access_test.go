@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // said turns what a method gives into a text: the repr of an object, or the error.
@@ -31,7 +32,7 @@ func TestObjectMethods(t *testing.T) {
 	}{
 		{"Attr", said(point.Attr("x")), "1"}, {"Attr that is missing", said(point.Attr("z")), "AttributeError: 'Point' object has no attribute 'z'"}, {"Attr of None", said(none.Attr("__class__")), "<class 'NoneType'>"}, {"Attr that fails", said(expression(t, in, "Hostile()").Attr("x")), "ZeroDivisionError: x"}, {"Attr of invalid UTF-8", said(point.Attr("\xff")), "want valid UTF-8"},
 		{"Item", said(list.Item(0)), "1"}, {"Item from the end", said(list.Item(-1)), "3"}, {"Item by text", said(dict.Item("a")), "1"}, {"Item by tuple", said(dict.Item(Tuple{1, 2})), "'x'"}, {"Item of an array", said(array.Item(2)), "np.int64(2)"}, {"Item by object", said(list.Item(expression(t, in, "slice(1, None)"))), "[2, 3]"},
-		{"Item out of range", said(list.Item(3)), "IndexError: list index out of range"}, {"Item that is missing", said(dict.Item("b")), "KeyError: 'b'"}, {"Item of None", said(none.Item(0)), "TypeError: 'NoneType' object is not subscriptable"}, {"Item by what is no key", said(list.Item(make(chan int))), "a Go chan int has no form in Python"},
+		{"Item out of range", said(list.Item(3)), "IndexError: list index out of range"}, {"Item that is missing", said(dict.Item("b")), "KeyError: 'b'"}, {"Item of None", said(none.Item(0)), "TypeError: 'NoneType' object is not subscriptable"}, {"Item by what is no key", said(list.Item(unsafe.Pointer(nil))), "a Go unsafe.Pointer has no form in Python"},
 		{"Call", said(expression(t, in, "max").Call(background, 1, 5, 2)), "5"}, {"Call with keywords", said(expression(t, in, "dict").Call(background, KW{"a": 1, "obj": 2, "self": 3})), "{'a': 1, 'obj': 2, 'self': 3}"}, {"Call of what cannot be called", said(five.Call(background)), "TypeError: 'int' object is not callable"}, {"Call of None", said(none.Call(background)), "TypeError: 'NoneType' object is not callable"},
 		{"Call of a wrong signature", said(point.Call(background, 1)), "TypeError: 'Point' object is not callable"}, {"Method", said(text.Method(background, "replace", "b", "x")), "'axc'"}, {"Method with keywords", said(text.Method(background, "format", KW{"name": 1, "target": 2})), "'abc'"}, {"Method with arrays", said(array.Method(background, "dot", []int{1, 2, 3})), "8"}, {"Method that is missing", said(text.Method(background, "no")), "AttributeError: 'str' object has no attribute 'no'"},
 		{"Method of None", said(none.Method(background, "__str__")), "'None'"}, {"Method of a wrong signature", said(text.Method(background, "upper", 1)), "TypeError: str.upper() takes no arguments (1 given)"},

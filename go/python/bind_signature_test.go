@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 type (
@@ -149,7 +150,7 @@ for f in (join, fixed, positional, several, pair, nothing, fails): f.__globals__
 			B int `py:"b"`
 		}) error) string {
 			return "bound"
-		}), "'b'"}, {"no function type", bound("bindings:fixed", func(int) string { return "bound" }), "cannot bind int: want a function type"}, {"a channel", bound("bindings:join", func(func(chan int) error) string { return "bound" }), "chan int"}, {"a channel as the result", bound("bindings:join", func(func() (chan int, error)) string { return "bound" }), "chan int"}, {"an error as the first result", bound("bindings:join", func(func() (error, int)) string { return "bound" }), "error"},
+		}), "'b'"}, {"no function type", bound("bindings:fixed", func(int) string { return "bound" }), "cannot bind int: want a function type"}, {"a pointer", bound("bindings:join", func(func(unsafe.Pointer) error) string { return "bound" }), "unsafe.Pointer"}, {"a channel as the result", bound("bindings:join", func(func() (chan int, error)) string { return "bound" }), "chan int"}, {"an error as the first result", bound("bindings:join", func(func() (error, int)) string { return "bound" }), "error"},
 		{"a channel in a struct", bound("bindings:join", func(func() (struct{ C chan int }, error)) string { return "bound" }), "chan int"}, {"wrong tags", bound("bindings:join", func(func(struct {
 			Keywords
 			A int `py:"x"`
@@ -171,7 +172,7 @@ for f in (join, fixed, positional, several, pair, nothing, fails): f.__globals__
 		for range 20 {
 			_, _ = Bind[func(int, int, int) error](in, "bindings:fixed")
 			_, _ = Bind[func(int, wrongKeyword) error](in, "bindings:fixed")
-			_, _ = Bind[func(chan int) error](in, "bindings:join")
+			_, _ = Bind[func(unsafe.Pointer) error](in, "bindings:join")
 		}
 	})
 }

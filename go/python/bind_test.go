@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 type finder func(context.Context, []float64) ([]int, error)
@@ -140,14 +141,14 @@ func TestBindErrors(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"no function":  errorOf(Bind[int](in, "math:sqrt")),
-		"channels":     errorOf(Bind[func(chan int) (int, error)](in, "math:sqrt")),
+		"pointers":     errorOf(Bind[func(unsafe.Pointer) (int, error)](in, "math:sqrt")),
 		"error first":  errorOf(Bind[func() (error, int)](in, "math:sqrt")), //nolint:revive // wrong on purpose
 		"interface":    errorOf(Bind[any](in, "math:sqrt")),
 		"nil pointer":  errorOf(Bind[*func()](in, "math:sqrt")),
 		"unknown name": errorOf(Bind[func()](in, "math:no_such")),
 		"no name":      errorOf(Bind[func()](in, "")),
 		// A type that no call can convert is known before the first call.
-		"result type": errorOf(Bind[func() (map[string]func(), error)](in, "math:sqrt")),
+		"result type": errorOf(Bind[func() (map[string]chan int, error)](in, "math:sqrt")),
 	} {
 		if err == nil || !strings.HasPrefix(err.Error(), "python: ") {
 			t.Errorf("%s: got %v, want an error", name, err)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // The tests of this file walk the table Go → Python.
@@ -148,12 +149,12 @@ func TestArgumentErrorTable(t *testing.T) {
 	}{
 		{[]any{"a\xffb"}, "argument 1: want valid UTF-8, got byte 0xff at offset 1: pass []byte for bytes", nil}, {[]any{1, []string{"a", "\xff"}}, "argument 2: [1]: want valid UTF-8, got byte 0xff at offset 0", nil},
 		{[]any{map[string]string{"k": "\xff"}}, `argument 1: ["k"]: want valid UTF-8`, nil}, {[]any{map[string]string{"\xff": "v"}}, "argument 1: key", nil}, {[]any{struct{ A []string }{[]string{"\xff"}}}, "argument 1: .A: [0]: want valid UTF-8", nil}, {[]any{Tuple{1, Set{"\xff"}}}, "argument 1: [1]: [0]: want valid UTF-8", nil},
-		{[]any{make(chan int)}, "argument 1: a Go chan int has no form in Python", nil}, {[]any{func() {}}, "argument 1: a Go func() has no form in Python", nil}, {[]any{[]any{1, make(chan int)}}, "argument 1: [1]: a Go chan int has no form in Python", nil}, {[]any{struct{ F func() }{func() {}}}, "argument 1: .F: a Go func() has no form in Python", nil},
-		{[]any{map[string]any{"a": make(chan int)}}, `argument 1: ["a"]: a Go chan int has no form in Python`, nil}, {[]any{slices.Values([]int{1})}, "argument 1: a Go iter.Seq[int] has no form in Python", nil},
+		{[]any{unsafe.Pointer(nil)}, "argument 1: a Go unsafe.Pointer has no form in Python", nil}, {[]any{[]any{1, unsafe.Pointer(nil)}}, "argument 1: [1]: a Go unsafe.Pointer has no form in Python", nil},
+		{[]any{map[string]any{"a": unsafe.Pointer(nil)}}, `argument 1: ["a"]: a Go unsafe.Pointer has no form in Python`, nil},
 		{[]any{time.Unix(0, 1)}, "argument 1: 1970-01-01 00:00:00.000000001 +0000 UTC has nanoseconds, which a datetime has not: pass t.Truncate(time.Microsecond)", nil}, {[]any{[]time.Duration{1}}, "argument 1: [0]: 1ns has nanoseconds, which a timedelta has not: pass d.Truncate(time.Microsecond)", nil},
 		{[]any{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, "argument 1: 10000-01-01 00:00:00 +0000 UTC is outside of the years 1 to 9999 of a datetime", nil}, {[]any{time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC)}, "is outside of the years 1 to 9999 of a datetime", nil}, {[]any{time.Unix(1<<62, 0)}, "is outside of the years 1 to 9999 of a datetime", nil},
 		{[]any{time.Date(2020, 1, 1, 0, 0, 0, 0, time.FixedZone("", 86400))}, "argument 1", nil},
-		{[]any{KW{}, 1}, "argument 1: want keyword arguments as the last argument only", nil}, {[]any{[]any{KW{}}}, "argument 1: [0]: want keyword arguments as the last argument only", nil}, {[]any{KW{"a": make(chan int)}}, `argument "a": a Go chan int`, nil}, {[]any{KW{"\xff": 1}}, "want valid UTF-8", nil}, {[]any{KW{"argument": 1, "b": 2}}, "same() got an unexpected keyword argument 'b'", TypeError},
+		{[]any{KW{}, 1}, "argument 1: want keyword arguments as the last argument only", nil}, {[]any{[]any{KW{}}}, "argument 1: [0]: want keyword arguments as the last argument only", nil}, {[]any{KW{"a": unsafe.Pointer(nil)}}, `argument "a": a Go unsafe.Pointer`, nil}, {[]any{KW{"\xff": 1}}, "want valid UTF-8", nil}, {[]any{KW{"argument": 1, "b": 2}}, "same() got an unexpected keyword argument 'b'", TypeError},
 		{[]any{}, "same() missing 1 required positional argument: 'argument'", TypeError}, {[]any{1, 2}, "same() takes 1 positional argument but 2 were given", TypeError}, {[]any{1, KW{"argument": 2}}, "same() got multiple values for argument 'argument'", TypeError},
 		{[]any{failing{}}, "argument 1: python.failing.ToPython: on purpose", nil}, {[]any{[]any{failing{}}}, "argument 1: [0]: python.failing.ToPython: on purpose", nil}, {[]any{itself{}}, "argument 1: ", ErrLimit}, {[]any{closed}, "argument 1: ", ErrClosed}, {[]any{[]any{closed}}, "argument 1: [0]: ", ErrClosed},
 		{[]any{self}, "deeper than 100 levels, or contains itself", ErrLimit}, {[]any{list}, "contains itself", ErrLimit}, {[]any{dict}, "contains itself", ErrLimit}, {[]any{deep}, "deeper than 100 levels", ErrLimit}, {[]any{huge}, "more than 16777216 values", ErrLimit}, {[]any{1, []any{huge}}, "argument 2: [0]: ", ErrLimit},

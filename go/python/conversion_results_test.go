@@ -190,7 +190,7 @@ func TestResultAny(t *testing.T) {
 		refuses[any]("{(1, 2): 3}", "…a key that is a tuple cannot be a key in Go: ask for *python.Object"), refuses[any]("math", "result: want any, got module: ask for *python.Object to get a reference"), refuses[any]("datetime.time(1, tzinfo=datetime.timezone.utc)", "…time"),
 
 		// What no conversion can make.
-		refuses[chan int]("5", "…chan int"), refuses[func()]("5", "…func()"), refuses[error]("5", "…error"), refuses[[]error]("[5]", "…error"), refuses[[]error]("np.arange(3)", "…"),
+		refuses[chan int]("5", "…chan int"), refuses[error]("5", "…error"), refuses[[]error]("[5]", "…error"), refuses[[]error]("np.arange(3)", "…"),
 		refuses[map[string]error]("{'a': 5}", "…error"), refuses[[]chan int]("[5]", "…chan int"),
 	})
 }

@@ -118,6 +118,8 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 	b.indices[t] = index
 	b.nodes = append(b.nodes, C.snake_value{kind: C.SNAKE_KIND_NONE})
 	switch {
+	case t == errorType:
+		return 0, fmt.Errorf("%v is no target of a conversion", t)
 	case t.Kind() == reflect.Func:
 		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
 		b.nodes[index].bits = 1
@@ -126,8 +128,6 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 	case t.Implements(mutableType):
 		b.nodes[index].kind = C.SNAKE_KIND_ARRAY
 	case t.Kind() == reflect.Chan || t.Kind() == reflect.UnsafePointer:
-		return 0, fmt.Errorf("%v is no target of a conversion", t)
-	case t == errorType:
 		return 0, fmt.Errorf("%v is no target of a conversion", t)
 	case t == objectType:
 		b.nodes[index].kind = C.SNAKE_KIND_OBJECT

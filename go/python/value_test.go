@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // target is a Go type that results are converted to.
@@ -323,9 +324,8 @@ func TestArgumentErrors(t *testing.T) {
 		is        error
 	}{
 		{[]any{1, map[string]int128{"a": {}}}, `argument 2: ["a"]: a Go python.int128 has no form in Python`, nil},
-		{[]any{make(chan int)}, "argument 1: a Go chan int has no form in Python", nil},
-		{[]any{func() {}}, "argument 1: a Go func() has no form in Python", nil},
-		{[]any{new(chan int)}, "argument 1: a Go chan int has no form in Python", nil},
+		{[]any{unsafe.Pointer(nil)}, "argument 1: a Go unsafe.Pointer has no form in Python", nil},
+		{[]any{new(unsafe.Pointer)}, "argument 1: a Go unsafe.Pointer has no form in Python", nil},
 		{[]any{[]any{1, []any{2, int128{}}}}, "argument 1: [1]: [1]: a Go python.int128 has no form in Python", nil},
 		{[]any{KW{"x": 1, "y": int128{}}}, `argument "y": a Go python.int128 has no form in Python`, nil},
 		{[]any{"ok", "a\xffb"}, "argument 2: want valid UTF-8, got byte 0xff at offset 1", nil},
