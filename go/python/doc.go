@@ -33,6 +33,7 @@
 //	struct, *struct                                     dict by field; `py:"name,omitempty"`, `py:"-"`; embedded structs flattened
 //	New(class, struct or map)                           instance of the class
 //	KW{…} as the last argument                          keyword arguments
+//	func                                                function that Python calls; see [Module.Func]
 //	*Object, *Function                                  the object itself
 //	ToPython() (any, error)                             what it says
 //
@@ -69,11 +70,25 @@
 //	masked array, column with missing values            Masked[T], []*T; no []T
 //	Series, Index, Categorical, pandas arrays           as their NumPy values
 //	(h, w) or (h, w, 4) ndarray of uint8                *image.Gray, *image.RGBA
+//	callable                                            func, which calls it
+//	a function or value of Go's                         the same again
 //	anything                                            *Object, also inside slices, maps and structs
 //
 // Numbers in arrays may change their size where every value stays what it is: int32 to int, uint64 to int32 if they
 // fit, float64 to float32 if exact. Integers, floats, bools and complex numbers in arrays do not become one another. A target of
 // type any takes the natural Go value. Iterating consumes an iterator.
+//
+// # Python calls Go
+//
+// Any Go function is an argument. To make one importable, register it:
+//
+//	err := in.Module("host").Func("score", score, python.Doc("Score a row."), python.Params("row"))
+//
+// Then `from host import score` works in Python, and so do help(score) and inspect.signature(score). Its arguments convert by the
+// second table, its results by the first. A slice of numbers is the array's own memory for the time of the call: read it only, or
+// take it as [Mut]. A slice of numbers that is returned becomes Python's. An error becomes an exception, a [NewError] one of its
+// class; in the error of the Go call that Python is in, errors.Is and errors.As find the original. A panic is a GoPanic in Python and goes
+// on in that call.
 //
 // # Modules of your own
 //
@@ -91,6 +106,9 @@
 //	in, err := python.Start(python.Config{Modules: os.DirFS("python"), Reload: true})
 //
 // # What you may rely on
+//
+// Cancelling: the end of a context interrupts the bytecode of its call, and of no other. See [ErrStillRunning]. A call with a
+// context that can end takes about half a microsecond more, since another goroutine makes it.
 //
 // Threads: call from any goroutine. At most [Config].MaxConcurrent calls are in Python at a time; the others wait, first come
 // first served, until their context ends. OS threads stay bounded. No function returns holding Python's lock.
