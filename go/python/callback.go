@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -130,7 +131,10 @@ type hostFunction struct {
 	direct     func(*results, *C.snake_invocation) bool
 	call       func([]reflect.Value) []reflect.Value
 	context    bool
+	class      string // of a method
+	receiver   int    // 1 for a method: its first parameter is the object
 	parameters []parameter
+	keeps      bool          // it gets copies of slices of numbers, which it may keep
 	variadic   bool          // the last parameter takes any number of arguments
 	keywords   *record       // the fields of the last parameter, which embeds [Keywords]; nil if there is none
 	options    reflect.Type  // its type
@@ -215,7 +219,7 @@ func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
 	}
 	if f.context {
 		ctx = context.WithValue(ctx, callbackKey{}, true)
-		values = append([]reflect.Value{reflect.ValueOf(ctx)}, values...)
+		values = slices.Insert(values, f.receiver, reflect.ValueOf(ctx))
 	}
 	out := f.call(values)
 	if f.fails {
@@ -361,13 +365,15 @@ func (f *frame) addCleanText(s string) {
 	_ = f.addText(strings.ToValidUTF8(s, "\ufffd"))
 }
 
-// addHosted describes a value of Go's that Python gets by reference; class is nil, or the *Object of its class.
-func (f *frame) addHosted(handle uint64, class *Object) {
+// addHosted describes a value of Go's that Python gets by reference; class is nil if its type is not registered.
+func (f *frame) addHosted(handle uint64, class *class) {
 	f.hosted = append(f.hosted, handle)
 	f.add(C.SNAKE_KIND_HOST, 0, handle, 1)
-	if class == nil || f.addObject(class, class.handle) != nil {
+	if class == nil {
 		f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
+		return
 	}
+	f.add(C.SNAKE_KIND_INT, 0, uint64(uintptr(class.object.handle.pointer)), 0)
 }
 
 // addFunction describes a Go function.
