@@ -239,6 +239,8 @@ impl GoFunction {
         });
         // SAFETY: made by `of_arguments`, and nobody uses it any more.
         unsafe { crate::tree::snake_tree_free(tree) };
+        // Now, because Python code that calls on and on may let nobody attach who would do it.
+        object::release_pending();
         // SAFETY: the host filled the reply in as its contract says.
         let reply = unsafe { build_reply(py, &invocation) };
         // SAFETY: memory of `malloc` or NULL, which the host gave away.
