@@ -150,6 +150,7 @@ type parameter struct {
 	name     string // empty: by position only
 	typ      reflect.Type
 	fallback *reflect.Value // of one that may be left out
+	hosted   bool           // it is a pointer that Python has from Go
 }
 
 // place is where a Go function is defined.

@@ -129,7 +129,12 @@ func (m *Module) Type(name string, sample any, options ...TypeOption) error {
 	if _, twice := classes.byType.LoadOrStore(t, c); twice {
 		return m.failed(name, fmt.Errorf("%v is registered already", t))
 	}
-	err := c.make(m.in)
+	var err error
+	if isIdentifier(name) {
+		err = c.make(m.in)
+	} else {
+		err = fmt.Errorf("want a name, got %q", name)
+	}
 	if err == nil {
 		err = m.add("add_value", name, c.object)
 	}
@@ -359,7 +364,7 @@ func (c *class) function(name string, self bool, parameters []parameter, body fu
 	f.qualname = c.name + "." + name
 	if self {
 		f.receiver = 1
-		f.parameters = append([]parameter{{typ: c.self()}}, parameters...)
+		f.parameters = append([]parameter{{typ: c.self(), hosted: c.isShared()}}, parameters...)
 	}
 	f.call = func(in []reflect.Value) []reflect.Value {
 		var result any
@@ -378,7 +383,7 @@ func (c *class) function(name string, self bool, parameters []parameter, body fu
 func (c *class) define(special map[string]*hostFunction, name string, parameters []reflect.Type, body func([]reflect.Value) (any, error)) error {
 	var list []parameter
 	for _, t := range parameters {
-		list = append(list, parameter{typ: t})
+		list = append(list, parameter{typ: t, hosted: c.isShared() && t == c.self()})
 	}
 	f, err := c.function(name, true, list, body)
 	special[name] = f
@@ -522,7 +527,7 @@ func (c *class) structConstructor() (*hostFunction, error) {
 			return nil, fmt.Errorf("field %q has no name that Python can use: give it one with a py tag", name)
 		}
 		zero := reflect.Zero(field.typ)
-		parameters = append(parameters, parameter{name, field.typ, &zero})
+		parameters = append(parameters, parameter{name: name, typ: field.typ, fallback: &zero})
 	}
 	return c.function("__new__", false, parameters, func(in []reflect.Value) (any, error) {
 		p := reflect.New(c.typ)

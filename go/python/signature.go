@@ -117,7 +117,7 @@ func (f *hostFunction) inspect(options []FuncOption) error {
 	}
 	first, last := f.receiver, t.NumIn()
 	for i := range f.receiver {
-		f.parameters = append(f.parameters, parameter{typ: t.In(i)})
+		f.parameters = append(f.parameters, parameter{typ: t.In(i), hosted: t.In(i).Kind() == reflect.Pointer})
 	}
 	if last > first && t.In(first) == contextType {
 		f.context = true
@@ -196,7 +196,11 @@ func (f *hostFunction) makePlan() (*C.snake_plan, error) {
 			rest = p.typ.Elem()
 			continue
 		}
-		names, types = append(names, p.name), append(types, p.typ)
+		t := p.typ
+		if p.hosted {
+			t = hostedType
+		}
+		names, types = append(names, p.name), append(types, t)
 	}
 	if f.keywords != nil {
 		for _, field := range f.keywords.fields {
@@ -205,6 +209,9 @@ func (f *hostFunction) makePlan() (*C.snake_plan, error) {
 	}
 	return planOfArguments(names, types, rest)
 }
+
+// hostedType stands for a value of Go's in a plan, whatever its type looks like in Python.
+var hostedType = reflect.TypeFor[interface{ isHosted() }]()
 
 // signature is what the module inspect reads.
 func (f *hostFunction) signature() string {
@@ -257,8 +264,8 @@ func literal(v reflect.Value) string {
 		return "False"
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16,
 		reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
-		text := fmt.Sprint(v.Interface())
-		if strings.ContainsAny(text, "IN") { // Inf, NaN
+		text := fmt.Sprint(v.Convert(plainTypes[v.Kind()]).Interface()) // without a String method
+		if strings.ContainsAny(text, "IN") {                            // Inf, NaN
 			return "..."
 		}
 		if (v.Kind() == reflect.Float64 || v.Kind() == reflect.Float32) && !strings.ContainsAny(text, ".e") {
@@ -349,6 +356,9 @@ func (f *hostFunction) argument(i int, keyword string) string {
 	}
 	if i < len(f.parameters) && f.parameters[i].name != "" && !(f.variadic && i >= len(f.parameters)-1) {
 		return "'" + f.parameters[i].name + "'"
+	}
+	if i < f.receiver {
+		return "self"
 	}
 	return fmt.Sprint(i + 1 - f.receiver)
 }
