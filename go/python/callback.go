@@ -278,13 +278,35 @@ func (r *reply) describe(add func(*frame) error) error {
 		i.gifts = (*C.snake_gift)(C.calloc(C.size_t(len(frame.lends)), C.sizeof_snake_gift))
 		i.gifts_len = C.size_t(len(frame.lends))
 		for n, gift := range unsafe.Slice(i.gifts, i.gifts_len) {
-			address, lease := leases.give(frame.lends[n].pointer, frame.lends[n].bytes)
+			memory := r.own(frame.lends[n])
+			address, lease := leases.give(memory.pointer, memory.bytes)
 			gift.data, gift.lease = C.uint64_t(address), C.uint64_t(lease)
 			unsafe.Slice(i.gifts, i.gifts_len)[n] = gift
 		}
 	}
 	frame.hosted = frame.hosted[:0]
 	return nil
+}
+
+// own returns memory that may be given away: a copy of it, if it is that of an argument, which is valid for the call only.
+func (r *reply) own(m memory) memory {
+	i := r.invocation
+	for n := range unsafe.Slice(i.values, i.values_len) {
+		v := &unsafe.Slice(i.values, i.values_len)[n]
+		if v.kind != C.SNAKE_KIND_ARRAY || v.len == 0 {
+			continue
+		}
+		size := uintptr(v.len) * dtype(v.dtype).size()
+		offset := uintptr(m.pointer) - uintptr(address(v))
+		if offset >= size { // also if it lies before
+			continue
+		}
+		words := make([]uint64, (size+7)/8) // the whole, because the elements may lie apart
+		whole := unsafe.Pointer(unsafe.SliceData(words))
+		copy(unsafe.Slice((*byte)(whole), size), unsafe.Slice((*byte)(address(v)), size))
+		return memory{unsafe.Add(whole, offset), m.bytes}
+	}
+	return m
 }
 
 // takeBack ends the references that a description, which is not used, has made.
