@@ -45,6 +45,7 @@ type circle struct {
 }
 
 func (c *circle) Area() float64            { return math.Pi * c.Radii[0] * c.Radii[0] }
+func (c *circle) Hide(n int) int           { c.hidden = n; return c.hidden }
 func (c *circle) ParseURL(s string) string { return "parsed " + s }
 func (c *circle) Sum(numbers ...int) (n int, err error) {
 	for _, number := range numbers {
@@ -240,7 +241,7 @@ func TestClass(t *testing.T) {
 		{"import copy; p = Point(1, 2); q = copy.copy(p); q.x = 5; p, q", "(Point(x=1.0, y=2.0), Point(x=5.0, y=2.0))"},
 		{"import copy; copy.copy(Account())", "TypeError: cannot pickle or copy a Account: its value lives in the Go program"},
 		{"import pickle; pickle.dumps(Point())", "TypeError: cannot pickle or copy a Point: its value lives in the Go program"},
-		{"import copy, pickle; pickle.loads(pickle.dumps(Metres(2))), copy.deepcopy(Metres(2))", "(2.0, Metres(2.0))"},
+		{"import copy, pickle; pickle.loads(pickle.dumps(Metres(2))), copy.deepcopy(Metres(2)), pickle.loads(pickle.dumps(Label('a'))), type(pickle.loads(pickle.dumps(shapes.GREEN))).__name__, Metres(-0.0)", "(2.0, Metres(2.0), 'a', 'int', Metres(-0.0))"},
 		{"class P(Point): pass", "TypeError: Point is a type of the Go program, which cannot be subclassed: let an attribute hold a Point"},
 		{"with Account() as a: type(a).__name__", "'Account'"},
 		// what Python sees

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 Function: TypeAlias = Callable[..., Any]
 Functions: TypeAlias = dict[str, Function]
+# Returns what a class of a kind has, given its name, the names of its fields and its special functions.
+Maker: TypeAlias = Callable[[str, tuple[str, ...], Functions], dict[str, Any]]
 
 _GoValue: Any = vars(sys.modules["gophersnake"])["GoValue"]
 
@@ -85,7 +87,8 @@ def _make_new(construct: Function | None, name: str) -> Function:
     if construct is not None:
         signature = inspect.signature(construct)
         cls = inspect.Parameter("cls", inspect.Parameter.POSITIONAL_ONLY)
-        setattr(__new__, "__signature__", signature.replace(parameters=[cls, *signature.parameters.values()]))
+        described: Any = __new__
+        described.__signature__ = signature.replace(parameters=[cls, *signature.parameters.values()])
     return __new__
 
 
@@ -257,36 +260,28 @@ def _make_func(name: str, fields: tuple[str, ...], special: Functions) -> dict[s
     return {"__repr__": lambda self: f"<Go function {name}>"}
 
 
-def _make_number(name: str, fields: tuple[str, ...], special: Functions) -> dict[str, Any]:
-    def __repr__(self: Any) -> str:
-        return f"{name}({type(self).__base__.__repr__(self)})"
+def _make_number(base: Any) -> Maker:
+    def make(name: str, fields: tuple[str, ...], special: Functions) -> dict[str, Any]:
+        def plain(self: Any) -> Any:
+            return str.__str__(self) if base is str else base(self)
 
-    def __reduce__(self: Any) -> tuple[Any, ...]:
-        plain = type(self).__base__
-        return plain, (plain(self),)
+        return {
+            "__repr__": lambda self: f"{name}({base.__repr__(self)})",
+            "__str__": lambda self: str(plain(self)),
+            "__reduce__": lambda self: (base, (plain(self),)),
+            "__copy__": lambda self: self,
+            "__deepcopy__": lambda self, _memo: self,
+        }
 
-    return {
-        "__repr__": __repr__,
-        "__str__": lambda self: type(self).__base__.__repr__(self),
-        "__reduce__": __reduce__,
-        "__copy__": lambda self: self,
-        "__deepcopy__": lambda self, _memo: self,
-    }
-
-
-def _make_text(name: str, fields: tuple[str, ...], special: Functions) -> dict[str, Any]:
-    return {**_make_number(name, fields, special), "__str__": str.__str__}
+    return make
 
 
 _BASES: dict[str, Any] = {"int": int, "float": float, "complex": complex, "str": str}
 _MIXINS: dict[str, tuple[Any, ...]] = {"slice": (MutableSequence,), "array": (Sequence,), "map": (MutableMapping,)}
-_MAKERS: dict[str, Callable[[str, tuple[str, ...], Functions], dict[str, Any]]] = {
+_MAKERS: dict[str, Maker] = {
     "slice": _make_slice,
     "array": _make_array,
     "map": _make_map,
     "func": _make_func,
-    "int": _make_number,
-    "float": _make_number,
-    "complex": _make_number,
-    "str": _make_text,
+    **{kind: _make_number(base) for kind, base in _BASES.items()},
 }
