@@ -122,7 +122,7 @@ func Example_bindings() {
 			log.Fatal(err)
 		}
 	}
-	run, err := in.Func("bindings:run")
+	run, err := in.Func("geo_client:run")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestBindingsTable(t *testing.T) {
 		}
 		return string(text)
 	}
-	example := read("bindings_test.go") + read("testdata/bindings.py")
+	example := read("bindings_test.go") + read("testdata/geo_client.py")
 	rows := 0
 	for _, line := range strings.Split(read("../../docs/BINDINGS.md"), "\n") {
 		cells := strings.Split(line, " | ")

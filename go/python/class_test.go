@@ -40,7 +40,7 @@ type circle struct {
 	Radii   []float64
 	Matrix  [2][2]float64
 	Tags    map[string]int
-	Path    path
+	Path    route
 	hidden  int
 }
 
@@ -58,7 +58,7 @@ func (c *circle) Sum(numbers ...int) (n int, err error) {
 }
 
 type (
-	path    []point
+	route   []point
 	scores  map[string]float64
 	grid    [3]float64
 	handler func(name string, n int) string
@@ -67,7 +67,7 @@ type (
 	label   string
 )
 
-func (p path) Length() int              { return len(p) }
+func (p route) Length() int             { return len(p) }
 func (h handler) Twice(s string) string { return h(s, 1) + h(s, 2) }
 func (m metres) Feet() float64          { return float64(m) * 3.28 }
 func (c colour) String() string         { return [...]string{"red", "green"}[c] }
@@ -119,7 +119,7 @@ func withTypes(t testing.TB) *Interpreter {
 			m.Type("Point", point{}, Doc("A point of the plane."), SnakeCase(),
 				Method("Scale", Doc("Multiply both."), Params("factor"), Default("factor", 2.0)), Method("In", Name("context_value"))),
 			m.Type("Circle", (*circle)(nil), SnakeCase()),
-			m.Type("Path", path{}), m.Type("Scores", scores{}), m.Type("Grid", grid{}), m.Type("Handler", handler(nil)),
+			m.Type("Path", route{}), m.Type("Scores", scores{}), m.Type("Grid", grid{}), m.Type("Handler", handler(nil)),
 			m.Type("Metres", metres(0)), m.Type("Colour", colour(0)), m.Type("Label", label("")),
 			m.Type("Version", release{}),
 			m.Type("Account", (*account)(nil), Constructor(newAccount, Params("balance"), Default("balance", 0)), Method("Internal", Name("-"))),
@@ -287,7 +287,7 @@ func TestClass(t *testing.T) {
 	}
 }
 
-var keptPath path
+var keptPath route
 
 func isStatement(s string) bool {
 	return strings.HasPrefix(s, "del ") || strings.HasPrefix(s, "p.x = ") || strings.HasPrefix(s, "p.z = ")
@@ -327,7 +327,7 @@ func TestClassReturns(t *testing.T) {
 	if got := passes[map[string][]*point](t, in, "result = {'a': [p, p]}", KW{"p": p}); got["a"][0] != p || got["a"][1] != p {
 		t.Errorf("got %v", got)
 	}
-	if got := passes[[]point](t, in, "result = shapes", KW{"shapes": path{{1, 2}}}); len(got) != 1 || got[0] != (point{1, 2}) {
+	if got := passes[[]point](t, in, "result = shapes", KW{"shapes": route{{1, 2}}}); len(got) != 1 || got[0] != (point{1, 2}) {
 		t.Errorf("got %v", got)
 	}
 	if got := passes[[]*colour](t, in, "import shapes\nresult = [shapes.GREEN]", nil); len(got) != 1 || *got[0] != 1 {
@@ -429,7 +429,7 @@ func TestClassIdentityWhileDropping(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
-			for i := range 2000 {
+			for i := range 500 {
 				p := points[(g+i)%len(points)]
 				if is, err := same(p, p); !is || err != nil {
 					t.Errorf("two objects for one pointer: %v", err)
