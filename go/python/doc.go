@@ -34,6 +34,7 @@
 //	New(class, struct or map)                           instance of the class
 //	KW{…} as the last argument                          keyword arguments
 //	*Object, *Function                                  the object itself
+//	value or pointer of a registered type               instance of its class: Module.Type
 //	ToPython() (any, error)                             what it says
 //
 // Containers nest at most 100 levels and have at most 16,777,216 values; more is an error before memory is taken.
@@ -69,6 +70,8 @@
 //	masked array, column with missing values            Masked[T], []*T; no []T
 //	Series, Index, Categorical, pandas arrays           as their NumPy values
 //	(h, w) or (h, w, 4) ndarray of uint8                *image.Gray, *image.RGBA
+//	instance of a registered Go type                    *T: the same pointer; T: a copy; an interface that T implements
+//	object with the methods                             an interface: Interface
 //	anything                                            *Object, also inside slices, maps and structs
 //
 // Numbers in arrays may change their size where every value stays what it is: int32 to int, uint64 to int32 if they
