@@ -205,9 +205,10 @@ impl<'a, 'py> Arguments<'a, 'py> {
     /// The class of a value of the host's, if it is of a registered type.
     fn class(&mut self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>, Failure> {
         match self.values.next() {
-            // SAFETY: the host promises that the address is that of an object that it never gives back.
             Some(class) if class.kind == Kind::Int as u32 => {
-                Ok(Some(unsafe { Object::borrow_address(py, class.bits) }?))
+                // SAFETY: the host promises that the address is that of an object that it never gives back.
+                let class = unsafe { Object::borrow_address(py, class.bits) }?;
+                Ok(Some(class))
             }
             Some(class) if class.kind == Kind::None as u32 => Ok(None),
             _ => Err(Failure::argument("a value of the host's has no class")),
