@@ -121,7 +121,7 @@ typedef uint32_t snake_error_code;
 // | `MASKED` | | 2 | not allowed | an array and the array of its mask (1: no value) |
 // | `INSTANCE` | | 2 | an `OBJECT` that is a class and a `DICT` of keyword arguments | not used |
 // | `FUNCTION` | handle | in: 6 | a function of the host's; its name, qualified name and module follow as `TEXT`, its documentation and its text signature as `TEXT` or `NONE`, and as `INT` the address of the `snake_plan` for its arguments, or 0; the plan stays for ever | a function of the host's |
-// | `HOST` | handle | in: 1 | a value of the host's; an `OBJECT` that is its class follows, or `NONE` | a value of the host's |
+// | `HOST` | handle | in: 1 | a value of the host's; its class follows as `INT`, the address of a `snake_object` that the host never gives back, or `NONE` | a value of the host's |
 // | `MADE` | | 2 | a `TEXT` and a `TUPLE`: what the function of that name in `gophersnake.callbacks` makes of the arguments | not used |
 //
 // A position is an offset into the call's `bytes`; in a result, into `data`, or into the `bytes` of its tree.
@@ -426,7 +426,7 @@ typedef struct snake_array {
 // |---|---|---|---|
 // | `NONE` | | | whatever it is |
 // | `OBJECT` | | | a reference |
-// | `FUNCTION` | 1: what can be called | | a function or a value of the host's, or else a reference |
+// | `FUNCTION` | index of the first field | fields | a function or a value of the host's, or else a reference to what has the fields as methods; its `dtype` is 1 if it must be one that can be called |
 // | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 // | `DICT` | index of a node for the values | | pairs |
 // | `RECORD` | index of the first field | fields | pairs, or named attributes |

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/BINDINGS.md")
 
 FENCE = re.compile(
     r"(?:<!-- from: (?P<source>\S+) -->\s*\n)?^```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^```$",
@@ -54,7 +54,7 @@ def command_problems(words: list[str]) -> Iterator[str]:
         yield f"{program} does not exist"
 
 
-def problems(text: str) -> Iterator[str]:
+def problems(text: str, folder: Path) -> Iterator[str]:
     """Yields what is wrong with one document."""
     for block in FENCE.finditer(text):
         if block["language"] == "sh":
@@ -70,7 +70,7 @@ def problems(text: str) -> Iterator[str]:
         words = inline[1].replace("…", "").split()
         yield from command_problems([word for word in words if word != "TARGET"])
     for link in LINK.finditer(prose):
-        if not (ROOT / link["path"]).exists():
+        if not (folder / link["path"]).exists():
             yield f"the link to {link['path']} leads nowhere"
 
 
@@ -80,7 +80,7 @@ def main() -> int:
     for name in DOCUMENTS:
         path = ROOT / name
         if path.is_file():
-            found += [f"{name}: {problem}" for problem in problems(path.read_text(encoding="utf-8"))]
+            found += [f"{name}: {problem}" for problem in problems(path.read_text(encoding="utf-8"), path.parent)]
         else:
             found.append(f"{name}: missing")
     for line in found:

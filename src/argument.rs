@@ -185,8 +185,8 @@ impl<'a, 'py> Arguments<'a, 'py> {
             }
             Kind::Function => self.function(py, &value, depth),
             Kind::Host => {
-                let class = self.build(py, depth).inspect_err(|_| lease::come_back(value.bits))?;
-                Ok(callback::make_value(py, value.bits, &class)?)
+                let class = self.class(py).inspect_err(|_| lease::come_back(value.bits))?;
+                Ok(callback::make_value(py, value.bits, class.as_ref())?)
             }
             Kind::Made => {
                 let name = self
@@ -199,6 +199,19 @@ impl<'a, 'py> Arguments<'a, 'py> {
             Kind::Other | Kind::Record | Kind::Time | Kind::Columns | Kind::Masked => {
                 Err(Failure::argument(format!("{kind:?} is no kind of argument")))
             }
+        }
+    }
+
+    /// The class of a value of the host's, if it is of a registered type.
+    fn class(&mut self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>, Failure> {
+        match self.values.next() {
+            Some(class) if class.kind == Kind::Int as u32 => {
+                // SAFETY: the host promises that the address is that of an object that it never gives back.
+                let class = unsafe { Object::borrow_address(py, class.bits) }?;
+                Ok(Some(class))
+            }
+            Some(class) if class.kind == Kind::None as u32 => Ok(None),
+            _ => Err(Failure::argument("a value of the host's has no class")),
         }
     }
 

@@ -239,6 +239,8 @@ impl GoFunction {
         });
         // SAFETY: made by `of_arguments`, and nobody uses it any more.
         unsafe { crate::tree::snake_tree_free(tree) };
+        // Now, because Python code that calls on and on may let nobody attach who would do it.
+        object::release_pending();
         // SAFETY: the host filled the reply in as its contract says.
         let reply = unsafe { build_reply(py, &invocation) };
         // SAFETY: memory of `malloc` or NULL, which the host gave away.
@@ -434,13 +436,17 @@ impl Drop for GoValue {
 }
 
 /// The object that stands for a value of the host's: the one that is there, or a new one of `class`.
-pub(crate) fn make_value<'py>(py: Python<'py>, handle: u64, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn make_value<'py>(
+    py: Python<'py>,
+    handle: u64,
+    class: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
     if let Some(object) = find_live(py, handle) {
         return Ok(object);
     }
-    let class = match class.cast::<PyType>() {
-        Ok(class) => class.clone(),
-        Err(_) => py.get_type::<GoValue>(),
+    let class = match class.map(Bound::cast::<PyType>) {
+        Some(Ok(class)) => class.clone(),
+        _ => py.get_type::<GoValue>(),
     };
     PENDING.set(Some(handle));
     // As `object.__new__` would be called: a subclass has a constructor of its own.

@@ -43,7 +43,7 @@ pub struct Tree {
 /// |---|---|---|---|
 /// | `NONE` | | | whatever it is |
 /// | `OBJECT` | | | a reference |
-/// | `FUNCTION` | 1: what can be called | | a function or a value of the host's, or else a reference |
+/// | `FUNCTION` | index of the first field | fields | a function or a value of the host's, or else a reference to what has the fields as methods; its `dtype` is 1 if it must be one that can be called |
 /// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
 /// | `DICT` | index of a node for the values | | pairs |
 /// | `RECORD` | index of the first field | fields | pairs, or named attributes |
@@ -242,11 +242,13 @@ impl<'a> PlanView<'a> {
             .map_or(Node::ANY, |node| Node::at(node.bits))
     }
 
-    /// The fields of a record or a tuple: name and node.
+    /// The fields of a record or a tuple, the methods of a function: name and node.
     fn fields(&self, node: Node) -> impl Iterator<Item = (&'a str, Node)> + use<'a> {
-        let parent = self
-            .node(node)
-            .filter(|node| node.kind == Kind::Record as u32 || node.kind == Kind::Tuple as u32);
+        let parent = self.node(node).filter(|node| {
+            [Kind::Record, Kind::Tuple, Kind::Function]
+                .iter()
+                .any(|&kind| node.kind == kind as u32)
+        });
         let range = parent.filter(|_| !node.listed).and_then(|parent| {
             let start = usize::try_from(parent.bits).ok()?;
             self.nodes
@@ -264,7 +266,7 @@ impl<'a> PlanView<'a> {
 
     /// Whether `node`, a `FUNCTION`, expects what can be called.
     fn expects_callable(&self, node: Node) -> bool {
-        self.node(node).is_some_and(|node| node.bits & 1 != 0)
+        self.node(node).is_some_and(|node| node.dtype == 1)
     }
 
     /// The node for arguments that have no field.
@@ -423,6 +425,16 @@ impl<'py> Builder<'_, 'py> {
             }
             if self.plan.expects_callable(node) && !object.is_callable() {
                 return self.other(&type_name(&object.get_type()));
+            }
+            let mut missing = Vec::new();
+            for (name, _) in self.plan.fields(node) {
+                if !object.getattr_opt(name)?.is_some_and(|method| method.is_callable()) {
+                    missing.push(name);
+                }
+            }
+            if !missing.is_empty() {
+                let class = type_name(&object.get_type());
+                return self.other(&format!("{class}, which lacks the methods {}", missing.join(", ")));
             }
             let reference = Object::give(object.clone());
             return self.leaf(Kind::Object, reference.expose_provenance() as u64, 0);

@@ -189,6 +189,11 @@ func (f *frame) addValue(value any, depth int) error {
 // addReflected describes a value by the kind of its type.
 func (f *frame) addReflected(v reflect.Value, depth int) error {
 	t := v.Type()
+	if classes.any.Load() {
+		if registered, err := f.addRegistered(v, depth); registered {
+			return err
+		}
+	}
 	switch v.Kind() {
 	case reflect.Bool:
 		f.addBool(v.Bool())

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -130,7 +131,10 @@ type hostFunction struct {
 	direct     func(*results, *C.snake_invocation) bool
 	call       func([]reflect.Value) []reflect.Value
 	context    bool
+	class      string // of a method
+	receiver   int    // 1 for a method: its first parameter is the object
 	parameters []parameter
+	keeps      bool          // it gets copies of slices of numbers, which it may keep
 	variadic   bool          // the last parameter takes any number of arguments
 	keywords   *record       // the fields of the last parameter, which embeds [Keywords]; nil if there is none
 	options    reflect.Type  // its type
@@ -146,6 +150,7 @@ type parameter struct {
 	name     string // empty: by position only
 	typ      reflect.Type
 	fallback *reflect.Value // of one that may be left out
+	hosted   bool           // it is a pointer that Python has from Go
 }
 
 // place is where a Go function is defined.
@@ -215,7 +220,7 @@ func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
 	}
 	if f.context {
 		ctx = context.WithValue(ctx, callbackKey{}, true)
-		values = append([]reflect.Value{reflect.ValueOf(ctx)}, values...)
+		values = slices.Insert(values, f.receiver, reflect.ValueOf(ctx))
 	}
 	out := f.call(values)
 	if f.fails {
@@ -273,13 +278,35 @@ func (r *reply) describe(add func(*frame) error) error {
 		i.gifts = (*C.snake_gift)(C.calloc(C.size_t(len(frame.lends)), C.sizeof_snake_gift))
 		i.gifts_len = C.size_t(len(frame.lends))
 		for n, gift := range unsafe.Slice(i.gifts, i.gifts_len) {
-			address, lease := leases.give(frame.lends[n].pointer, frame.lends[n].bytes)
+			memory := r.own(frame.lends[n])
+			address, lease := leases.give(memory.pointer, memory.bytes)
 			gift.data, gift.lease = C.uint64_t(address), C.uint64_t(lease)
 			unsafe.Slice(i.gifts, i.gifts_len)[n] = gift
 		}
 	}
 	frame.hosted = frame.hosted[:0]
 	return nil
+}
+
+// own returns memory that may be given away: a copy of it, if it is that of an argument, which is valid for the call only.
+func (r *reply) own(m memory) memory {
+	i := r.invocation
+	for n := range unsafe.Slice(i.values, i.values_len) {
+		v := &unsafe.Slice(i.values, i.values_len)[n]
+		if v.kind != C.SNAKE_KIND_ARRAY || v.len == 0 {
+			continue
+		}
+		size := uintptr(v.len) * dtype(v.dtype).size()
+		offset := uintptr(m.pointer) - uintptr(address(v))
+		if offset >= size { // also if it lies before
+			continue
+		}
+		words := make([]uint64, (size+7)/8) // the whole, because the elements may lie apart
+		whole := unsafe.Pointer(unsafe.SliceData(words))
+		copy(unsafe.Slice((*byte)(whole), size), unsafe.Slice((*byte)(address(v)), size))
+		return memory{unsafe.Add(whole, offset), m.bytes}
+	}
+	return m
 }
 
 // takeBack ends the references that a description, which is not used, has made.
@@ -361,13 +388,15 @@ func (f *frame) addCleanText(s string) {
 	_ = f.addText(strings.ToValidUTF8(s, "\ufffd"))
 }
 
-// addHosted describes a value of Go's that Python gets by reference; class is nil, or the *Object of its class.
-func (f *frame) addHosted(handle uint64, class *Object) {
+// addHosted describes a value of Go's that Python gets by reference; class is nil if its type is not registered.
+func (f *frame) addHosted(handle uint64, class *class) {
 	f.hosted = append(f.hosted, handle)
 	f.add(C.SNAKE_KIND_HOST, 0, handle, 1)
-	if class == nil || f.addObject(class, class.handle) != nil {
+	if class == nil {
 		f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
+		return
 	}
+	f.add(C.SNAKE_KIND_INT, 0, uint64(uintptr(class.object.handle.pointer)), 0)
 }
 
 // addFunction describes a Go function.

@@ -365,6 +365,26 @@ result = np.array([a[0] for a in kept])`, KW{"f": func(i int) []float64 {
 	}
 }
 
+// A Go function may return its argument, or a part of it: memory of Python's, which it has for the call only.
+func TestCallbackReturnsArgument(t *testing.T) {
+	in := interpreter(t)
+	got := passes[[]float64](t, in, `
+def made(n):
+    return f(np.arange(float(n)))
+results = [made(300_000) for _ in range(10)] + [made(5)]
+others = [np.full(300_000, 7.0) for _ in range(10)] + [np.full(5, 7.0) for _ in range(100)]
+result = [a[3] for a in results]`, KW{"f": func(x []float64) []float64 { return x[1:] }})
+	for i, v := range got {
+		if v != 4 {
+			t.Errorf("[%d] is %v, want 4", i, v)
+		}
+	}
+	got = passes[[]float64](t, in, "result = f(np.arange(6.0))", KW{"f": func(x []float64) Lent { return Lend(x[1:]).Strided([]int{3}, []int{2}) }})
+	if fmt.Sprint(got) != "[1 3 5]" {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestCallbackThreads(t *testing.T) {
 	in := interpreter(t)
 	var mu sync.Mutex

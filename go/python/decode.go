@@ -20,6 +20,9 @@ type decoder interface {
 
 // decode reads a result into what `target` points to. The types that need no reflection are named here.
 func (s *results) decode(target any) (err error) {
+	if s.peek().kind == C.SNAKE_KIND_HOST {
+		return s.readHosted(reflect.ValueOf(target).Elem())
+	}
 	switch t := target.(type) {
 	case *[]float64:
 		*t, err = readNumbers[float64](s)
@@ -93,7 +96,7 @@ func (s *results) decode(target any) (err error) {
 
 // reflected reads a result into a variable by the kind of its type.
 func (s *results) reflected(target reflect.Value) error {
-	if v := s.peek(); v.kind == C.SNAKE_KIND_HOST || v.kind == C.SNAKE_KIND_FUNCTION {
+	if s.peek().kind == C.SNAKE_KIND_FUNCTION {
 		return s.readHosted(target)
 	}
 	switch t := target.Type(); target.Kind() {

@@ -35,6 +35,7 @@
 //	KW{…} as the last argument                          keyword arguments
 //	func                                                function that Python calls; see [Module.Func]
 //	*Object, *Function                                  the object itself
+//	value or pointer of a registered type               instance of its class: Module.Type
 //	ToPython() (any, error)                             what it says
 //
 // Containers nest at most 100 levels and have at most 16,777,216 values; more is an error before memory is taken.
@@ -70,8 +71,9 @@
 //	masked array, column with missing values            Masked[T], []*T; no []T
 //	Series, Index, Categorical, pandas arrays           as their NumPy values
 //	(h, w) or (h, w, 4) ndarray of uint8                *image.Gray, *image.RGBA
-//	callable                                            func, which calls it
-//	a function or value of Go's                         the same again
+//	callable                                            func, which calls it; a Go function as itself
+//	instance of a registered Go type                    *T: the same pointer; T: a copy; an interface that T implements
+//	object with the methods                             an interface: Interface
 //	anything                                            *Object, also inside slices, maps and structs
 //
 // Numbers in arrays may change their size where every value stays what it is: int32 to int, uint64 to int32 if they

@@ -104,6 +104,9 @@ func (s *results) readHosted(target reflect.Value) error {
 	found := reflect.ValueOf(value)
 	if f, ok := value.(*hostFunction); ok {
 		found = f.value
+		if !found.IsValid() {
+			return fmt.Errorf("want %v, got a function of class %s", target.Type(), f.class)
+		}
 	}
 	switch t := target.Type(); {
 	case found.Type().AssignableTo(t):
@@ -165,9 +168,4 @@ func (s *results) readCallable(target reflect.Value) error {
 	f := &Function{in: s.in, handle: object.handle, name: "callback", object: object}
 	target.Set(reflect.MakeFunc(target.Type(), signature.body(f, nil)))
 	return nil
-}
-
-// readInterface takes a Go value that implements an interface.
-func (s *results) readInterface(target reflect.Value) error {
-	return s.mismatch(target.Type(), s.peek())
 }

@@ -88,8 +88,15 @@ func (m *Module) Var(name string, variable any) error {
 }
 
 // Property registers a variable that functions read and write: func() T or func() (T, error), and func(T) or
-// func(T) error; without the second it cannot be set.
+// func(T) error; without the second it cannot be set. What it is set to is a copy.
 func (m *Module) Property(name string, get, set any) error {
+	if set != nil {
+		f, err := newHostFunction(set, name, m.name, []FuncOption{CopyArguments()})
+		if err != nil {
+			return m.failed(name, err)
+		}
+		set = f
+	}
 	return m.add("add_variable", name, get, set, nil)
 }
 

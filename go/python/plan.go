@@ -122,9 +122,9 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 		return 0, fmt.Errorf("%v is no target of a conversion", t)
 	case t.Kind() == reflect.Func:
 		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
-		b.nodes[index].bits = 1
+		b.nodes[index].dtype = 1 // what can be called
 	case t.Kind() == reflect.Interface && t.NumMethod() > 0:
-		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
+		b.methods(index, adapterFor(t).methods)
 	case t.Implements(mutableType):
 		b.nodes[index].kind = C.SNAKE_KIND_ARRAY
 	case t.Kind() == reflect.Chan || t.Kind() == reflect.UnsafePointer:
@@ -157,6 +157,16 @@ func (b *planBuilder) container(index int, kind C.uint32_t, element reflect.Type
 	b.nodes[index].kind = kind
 	b.nodes[index].bits = C.uint64_t(inner) //nolint:gosec // an index
 	return err
+}
+
+// methods expects a value of Go's, or an object with these methods.
+func (b *planBuilder) methods(index int, names []string) {
+	first := len(b.nodes)
+	for _, name := range names {
+		b.nodes = append(b.nodes, b.field(name, 0))
+	}
+	b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
+	b.nodes[index].bits, b.nodes[index].len = C.uint64_t(first), C.uint64_t(len(names)) //nolint:gosec // an index and a length
 }
 
 func (b *planBuilder) record(index int, t reflect.Type) error {

@@ -13,37 +13,63 @@ import (
 	"unicode"
 )
 
-// FuncOption says how a Go function looks in Python.
-type FuncOption func(*hostFunction) error
+// FuncOption says how a Go function looks in Python: [Doc], [Name], [Params], [Default], [CopyArguments].
+type FuncOption interface {
+	setFunc(f *hostFunction) error
+}
 
-// Doc gives a function its documentation.
-func Doc(text string) FuncOption {
-	return func(f *hostFunction) error {
-		f.doc = text
-		return nil
+type funcOption func(*hostFunction) error
+
+func (o funcOption) setFunc(f *hostFunction) error { return o(f) }
+
+// Doc is the documentation of a function or a type.
+type Doc string
+
+func (d Doc) setFunc(f *hostFunction) error {
+	f.doc = string(d)
+	return nil
+}
+
+// Name is the name of a function or a method in Python. A method with the name "-" is not in Python.
+type Name string
+
+func (n Name) setFunc(f *hostFunction) error {
+	if !isIdentifier(string(n)) {
+		return fmt.Errorf("python.Name: want a name, got %q", string(n))
 	}
+	f.name = string(n)
+	return nil
 }
 
 // Params names the parameters, without the context and the struct with [Keywords]; so Python can pass them by name.
 // Without it, they are taken by position only.
 func Params(names ...string) FuncOption {
-	return func(f *hostFunction) error {
-		if len(names) != len(f.parameters) {
-			return fmt.Errorf("python.Params: the function has %d parameters to name, got %d names", len(f.parameters), len(names))
+	return funcOption(func(f *hostFunction) error {
+		parameters := f.parameters[f.receiver:]
+		if len(names) != len(parameters) {
+			return fmt.Errorf("python.Params: the function has %d parameters to name, got %d names", len(parameters), len(names))
 		}
 		for i, name := range names {
 			if !isIdentifier(name) {
 				return fmt.Errorf("python.Params: want a name, got %q", name)
 			}
-			f.parameters[i].name = name
+			parameters[i].name = name
 		}
 		return nil
-	}
+	})
+}
+
+// CopyArguments makes slices of numbers among the arguments copies, which the function may keep.
+func CopyArguments() FuncOption {
+	return funcOption(func(f *hostFunction) error {
+		f.keeps = true
+		return nil
+	})
 }
 
 // Default makes a parameter, which [Params] has named, one that may be left out; it has this value then.
 func Default(name string, value any) FuncOption {
-	return func(f *hostFunction) error {
+	return funcOption(func(f *hostFunction) error {
 		for i := range f.parameters {
 			p := &f.parameters[i]
 			if p.name != name || (f.variadic && i == len(f.parameters)-1) {
@@ -62,7 +88,7 @@ func Default(name string, value any) FuncOption {
 			return nil
 		}
 		return fmt.Errorf("python.Default: no parameter is named %q: put python.Params before it", name)
-	}
+	})
 }
 
 // newHostFunction makes a Go function ready for Python.
@@ -71,24 +97,37 @@ func newHostFunction(value any, name, module string, options []FuncOption) (*hos
 	if v.Kind() != reflect.Func || v.IsNil() {
 		return nil, fmt.Errorf("want a function, got %T", value)
 	}
+	f := &hostFunction{name: name, module: module, place: placeOf(v), value: v}
+	if err := f.inspect(options); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// inspect finds out what there is to know of a function before Python calls it.
+func (f *hostFunction) inspect(options []FuncOption) error {
+	v := f.value
 	t := v.Type()
-	f := &hostFunction{name: name, module: module, place: placeOf(v), value: v, call: v.Call, variadic: t.IsVariadic()}
+	f.call, f.variadic = v.Call, t.IsVariadic()
 	if f.variadic {
 		f.call = v.CallSlice
 	}
 	if f.name == "" {
 		f.name = functionName(f.place)
 	}
-	f.qualname = f.name
-	first, last := 0, t.NumIn()
-	if last > 0 && t.In(0) == contextType {
-		f.context, first = true, 1
+	first, last := f.receiver, t.NumIn()
+	for i := range f.receiver {
+		f.parameters = append(f.parameters, parameter{typ: t.In(i), hosted: t.In(i).Kind() == reflect.Pointer})
+	}
+	if last > first && t.In(first) == contextType {
+		f.context = true
+		first++
 	}
 	if last > first {
 		if options := t.In(last - 1); options.Kind() == reflect.Struct && !isLeaf(options) {
 			r, err := recordOf(options)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if r.keywords {
 				f.keywords, f.options = r, options
@@ -106,24 +145,32 @@ func newHostFunction(value any, name, module string, options []FuncOption) (*hos
 	}
 	for i := range f.results {
 		if t.Out(i).Kind() == reflect.UnsafePointer {
-			return nil, fmt.Errorf("a Go %v has no form in Python", t.Out(i))
+			return fmt.Errorf("a Go %v has no form in Python", t.Out(i))
 		}
 	}
 	for _, option := range options {
-		if err := option(f); err != nil {
-			return nil, err
+		if err := option.setFunc(f); err != nil {
+			return err
 		}
 	}
-	f.direct = directCall(value)
+	f.qualname = f.name
+	if f.class != "" {
+		f.qualname = f.class + "." + f.name
+	}
+	if f.receiver == 0 && !f.keeps {
+		f.direct = directCall(v.Interface())
+	}
+	return f.prepare()
+}
+
+// prepare checks the parameters and tells the core of them.
+func (f *hostFunction) prepare() error {
 	if err := f.checkDefaults(); err != nil {
-		return nil, err
+		return err
 	}
 	plan, err := f.makePlan()
-	if err != nil {
-		return nil, err
-	}
 	f.plan = plan
-	return f, nil
+	return err
 }
 
 func (f *hostFunction) checkDefaults() error {
@@ -149,7 +196,11 @@ func (f *hostFunction) makePlan() (*C.snake_plan, error) {
 			rest = p.typ.Elem()
 			continue
 		}
-		names, types = append(names, p.name), append(types, p.typ)
+		t := p.typ
+		if p.hosted {
+			t = hostedType
+		}
+		names, types = append(names, p.name), append(types, t)
 	}
 	if f.keywords != nil {
 		for _, field := range f.keywords.fields {
@@ -158,6 +209,9 @@ func (f *hostFunction) makePlan() (*C.snake_plan, error) {
 	}
 	return planOfArguments(names, types, rest)
 }
+
+// hostedType stands for a value of Go's in a plan, whatever its type looks like in Python.
+var hostedType = reflect.TypeFor[interface{ isHosted() }]()
 
 // signature is what the module inspect reads.
 func (f *hostFunction) signature() string {
@@ -168,9 +222,13 @@ func (f *hostFunction) signature() string {
 		name := p.name
 		if name == "" {
 			name = fmt.Sprintf("arg%d", i)
-			if last {
+			switch {
+			case last:
 				name = "args"
-			} else {
+			case i < f.receiver:
+				name = "self"
+				fallthrough
+			default:
 				byPosition = i + 1
 			}
 		}
@@ -206,8 +264,8 @@ func literal(v reflect.Value) string {
 		return "False"
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16,
 		reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
-		text := fmt.Sprint(v.Interface())
-		if strings.ContainsAny(text, "IN") { // Inf, NaN
+		text := fmt.Sprint(v.Convert(plainTypes[v.Kind()]).Interface()) // without a String method
+		if strings.ContainsAny(text, "IN") {                            // Inf, NaN
 			return "..."
 		}
 		if (v.Kind() == reflect.Float64 || v.Kind() == reflect.Float32) && !strings.ContainsAny(text, ".e") {
@@ -243,7 +301,7 @@ func (f *hostFunction) read(s *results, args, kwargs int) ([]reflect.Value, erro
 		fixed--
 	}
 	if args > fixed && !f.variadic {
-		return nil, wrongCall("%s() takes %d positional arguments but %d were given", f.qualname, fixed, args)
+		return nil, wrongCall("%s() takes %d positional arguments but %d were given", f.qualname, fixed-f.receiver, args-f.receiver)
 	}
 	values := make([]reflect.Value, len(f.parameters), len(f.parameters)+2)
 	for i := range min(args, fixed) {
@@ -299,12 +357,18 @@ func (f *hostFunction) argument(i int, keyword string) string {
 	if i < len(f.parameters) && f.parameters[i].name != "" && !(f.variadic && i >= len(f.parameters)-1) {
 		return "'" + f.parameters[i].name + "'"
 	}
-	return fmt.Sprint(i + 1)
+	if i < f.receiver {
+		return "self"
+	}
+	return fmt.Sprint(i + 1 - f.receiver)
 }
 
 func (f *hostFunction) readOne(s *results, t reflect.Type, i int, keyword string) (reflect.Value, error) {
 	target := reflect.New(t)
-	err := s.readShared(target.Elem())
+	err := errNotShared
+	if !f.keeps || t.Implements(mutableType) {
+		err = s.readShared(target.Elem())
+	}
 	if err == errNotShared { //nolint:errorlint // it is never wrapped
 		err = s.decode(target.Interface())
 	}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import Any
 
+from gophersnake.classes import make_number as make_number
 from gophersnake.errors import EXITED, FAILED, GoError, GoExit, GoPanic
 
 _classes: dict[type[BaseException], type[GoError]] = {}
