@@ -16,7 +16,7 @@ func TestCancel(t *testing.T) {
 		"endless loop":   "def spin():\n    while True:\n        pass\nspin()",
 		"in a finally":   "def spin():\n    try:\n        while True:\n            pass\n    finally:\n        x = 1\nspin()",
 		"except":         "def spin():\n    while True:\n        try:\n            while True:\n                pass\n        except Exception:\n            pass\nspin()",
-		"in a generator": "def spin():\n    while True:\n        yield\nfor _ in spin():\n    pass",
+		"in a generator": "def each():\n    while True:\n        yield\ndef spin():\n    for _ in each():\n        pass\nspin()",
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		_, err := executeContext[any](t, ctx, in, source, nil)
