@@ -137,6 +137,9 @@ type hostFunction struct {
 	results    int           // without the error
 	fails      bool          // the last result is an error
 	plan       *C.snake_plan // what the core is told to expect of the arguments
+	copies     bool          // the arguments are used after the call, so that none may lie in memory of Python's
+	take       *hostFunction // of a function that Python awaits: takes what came of a call
+	dropped    func()        // called when Python has let go of the function; must not wait
 
 	place place
 }
@@ -193,6 +196,10 @@ func (r *reply) run(in *Interpreter, ctx context.Context) {
 			return
 		}
 		if p := recover(); p != nil {
+			if e, ok := p.(*ending); ok {
+				r.panicked(e.value, e.stack)
+				return
+			}
 			r.panicked(p, debug.Stack())
 		}
 	}()
@@ -204,14 +211,18 @@ func (r *reply) run(in *Interpreter, ctx context.Context) {
 
 func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
 	f, i := r.function, r.invocation
-	arguments := &results{in: in, values: unsafe.Slice(i.values, i.values_len), bytes: unsafe.Pointer(i.bytes), shares: true}
-	if f.direct != nil && i.kwargs == 0 && f.direct(arguments, i) {
+	arguments := &results{in: in, values: unsafe.Slice(i.values, i.values_len), bytes: unsafe.Pointer(i.bytes), shares: !f.copies}
+	if f.direct != nil && !f.copies && i.kwargs == 0 && f.direct(arguments, i) {
 		return nil
 	}
 	arguments.next = 0
 	values, err := f.read(arguments, int(i.args), int(i.kwargs))
 	if err != nil {
 		return err
+	}
+	if f.take != nil {
+		number := asyncCalls.start(ctx, f, values)
+		return r.describe(func(frame *frame) error { return frame.addValue(number, 0) })
 	}
 	if f.context {
 		ctx = context.WithValue(ctx, callbackKey{}, true)
@@ -392,7 +403,7 @@ func (f *frame) addFunction(h *hostFunction) error {
 	return nil
 }
 
-// addMade describes what a function of callbacks.py makes of arguments.
+// addMade describes what a function of a helper makes of arguments: "streams:open_file".
 func (f *frame) addMade(maker string, depth int, arguments ...any) error {
 	if err := f.open(C.SNAKE_KIND_MADE, 2, depth); err != nil {
 		return err

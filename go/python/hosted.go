@@ -84,8 +84,13 @@ func (t *hostedTable) release(handle uint64) {
 	if !ok {
 		return
 	}
-	if l, isMemory := entry.value.(*lease); isMemory {
-		l.pinner.Unpin()
+	switch v := entry.value.(type) {
+	case *lease:
+		v.pinner.Unpin()
+	case *hostFunction:
+		if v.dropped != nil {
+			v.dropped()
+		}
 	}
 }
 
@@ -123,7 +128,7 @@ var errNotShared = errors.New("not shared")
 // readShared takes an argument that is an array as a slice over its memory, if target is a slice of just its type.
 func (s *results) readShared(target reflect.Value) error {
 	t, v := target.Type(), s.peek()
-	if t.Kind() != reflect.Slice {
+	if !s.shares || t.Kind() != reflect.Slice {
 		return errNotShared
 	}
 	shape, kind := elementShape(t.Elem())
@@ -162,12 +167,24 @@ func (s *results) readCallable(target reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	f := &Function{in: s.in, handle: object.handle, name: "callback", object: object}
+	f := &Function{in: s.in, handle: object.handle, name: "callback", object: object, undetermined: true}
 	target.Set(reflect.MakeFunc(target.Type(), signature.body(f, nil)))
 	return nil
 }
 
-// readInterface takes a Go value that implements an interface.
+// readInterface takes a Go value that implements an interface, or a file of Python's.
 func (s *results) readInterface(target reflect.Value) error {
+	if s.peek().kind == C.SNAKE_KIND_NONE {
+		s.take()
+		target.SetZero()
+		return nil
+	}
+	if pythonFileType.Implements(target.Type()) && s.peek().kind == C.SNAKE_KIND_OBJECT {
+		object, err := s.readObject()
+		if err == nil {
+			target.Set(reflect.ValueOf(&pythonFile{object: object}))
+		}
+		return err
+	}
 	return s.mismatch(target.Type(), s.peek())
 }
