@@ -22,8 +22,8 @@ def start(target: Any) -> tuple[Any, bool, bool, bool]:
     """Start to iterate.
 
     Returns:
-        The iterator, whether ``batch`` may read it ahead, whether it is a generator, which wants to be closed, and whether
-        it is an asynchronous one.
+        The iterator, whether ``batch`` may read it ahead, whether it is a generator, which wants to be closed, and
+        whether it is an asynchronous one.
 
     Reading ahead is for what cannot change and whose items cannot: then neither the items nor their descriptions
     depend on when they are asked for. An iterator that somebody else made may have other readers.

@@ -31,6 +31,7 @@ class GoChannel(Stream):
         send: Callable[[Any], None] | None,
         close: Callable[[], None] | None,
     ) -> None:
+        """Take the Go functions; None where the direction does not allow it."""
         self.go_value = value
         self._receive, self._send, self._close = receive, send, close
 
@@ -64,6 +65,7 @@ class GoIterator(Stream):
     """An iterator of the Go program's. It ends when it is closed, or when nobody refers to it any more."""
 
     def __init__(self, value: Any, advance: Callable[[], tuple[Any, bool]], close: Callable[[], None]) -> None:
+        """Take the Go functions."""
         self.go_value = value
         self._advance, self._close = advance, close
 
@@ -103,6 +105,7 @@ class GoRawFile(Stream, io.RawIOBase):
         seek: Callable[[int, int], int] | None,
         close: Callable[[], None] | None,
     ) -> None:
+        """Take the Go functions; None for what the Go value cannot do."""
         self.go_value = value
         self.name = name
         self.mode = "rb+" if read and write else "rb" if read else "wb"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
 import traceback
@@ -23,6 +24,7 @@ class Task:
     """A call of a coroutine function on the host's loop."""
 
     def __init__(self, number: int) -> None:
+        """Take the number by which Go knows the call."""
         self._number = number
         self._task: asyncio.Task[None] | None = None
         self._result: Any = None
@@ -116,10 +118,8 @@ def notify(cancelled: list[int], completed: list[int]) -> None:
         task = _running.get(number)
         if task is not None:
             assert _loop is not None
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 _loop.call_soon_threadsafe(task.cancel)
-            except RuntimeError:  # the loop is closed
-                pass
     for number in completed:
         call = _calls.setdefault(number, _EARLY)
         if call is not _EARLY:
@@ -203,6 +203,7 @@ class GoAsyncFunction:
     """A Go function that Python awaits. It runs beside the loop."""
 
     def __init__(self, start: Any, take: Callable[[int], Any], forget: Callable[[int], None]) -> None:
+        """Take the Go functions that start a call, take what came of it, and end it."""
         self._start, self._take, self._forget = start, take, forget
         for name in ("__name__", "__qualname__", "__module__", "__doc__", "__text_signature__"):
             setattr(self, name, getattr(start, name))
