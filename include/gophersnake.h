@@ -122,7 +122,7 @@ typedef uint32_t snake_error_code;
 // | `INSTANCE` | | 2 | an `OBJECT` that is a class and a `DICT` of keyword arguments | not used |
 // | `FUNCTION` | handle | in: 6 | a function of the host's; its name, qualified name and module follow as `TEXT`, its documentation and its text signature as `TEXT` or `NONE`, and as `INT` the address of the `snake_plan` for its arguments, or 0; the plan stays for ever | a function of the host's |
 // | `HOST` | handle | in: 1 | a value of the host's; its class follows as `INT`, the address of a `snake_object` that the host never gives back, or `NONE` | a value of the host's |
-// | `MADE` | | 2 | a `TEXT` and a `TUPLE`: what the function of that name in `gophersnake.callbacks` makes of the arguments | not used |
+// | `MADE` | | 2 | a `TEXT` and a `TUPLE`: what a function of a helper makes of the arguments, `module:name`, or `name` in `gophersnake.callbacks` | not used |
 //
 // A position is an offset into the call's `bytes`; in a result, into `data`, or into the `bytes` of its tree.
 enum snake_kind

@@ -194,7 +194,9 @@ impl<'a, 'py> Arguments<'a, 'py> {
                     .cast_into::<PyString>()
                     .map_err(PyErr::from)?;
                 let parts = self.build(py, depth + 1)?.cast_into::<PyTuple>().map_err(PyErr::from)?;
-                Ok(interpreter::helper(py, "callbacks")?.getattr(name)?.call1(parts)?)
+                let name = name.to_str()?;
+                let (module, maker) = name.split_once(':').unwrap_or(("callbacks", name));
+                Ok(interpreter::helper(py, module)?.getattr(maker)?.call1(parts)?)
             }
             Kind::Other | Kind::Record | Kind::Time | Kind::Columns | Kind::Masked => {
                 Err(Failure::argument(format!("{kind:?} is no kind of argument")))

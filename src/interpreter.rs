@@ -418,7 +418,8 @@ const PACKAGE: (&str, &str, &str) = (
 const HELPERS: &[(&str, &str, &str)] = helpers!["errors", "output", "lifecycle"];
 
 /// The helpers that need NumPy, or are needed after it only.
-const NUMPY_HELPERS: &[(&str, &str, &str)] = helpers!["values", "classes", "callbacks", "iterator", "reload"];
+const NUMPY_HELPERS: &[(&str, &str, &str)] =
+    helpers!["streams", "values", "classes", "callbacks", "iterator", "tasks", "reload"];
 
 fn load_helpers(py: Python<'_>, helpers: &[(&str, &str, &str)]) -> PyResult<()> {
     for (name, file, source) in helpers {

@@ -34,9 +34,9 @@ func (in *Interpreter) applyContext(ctx context.Context, name string, arguments 
 func (in *Interpreter) function(name string) (*Function, error) {
 	known, ok := in.functions.Load(name)
 	if !ok {
-		f, err := in.Func(name)
+		f, err := in.load(name)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("python: %s: %w", name, err)
 		}
 		var loaded bool
 		if known, loaded = in.functions.LoadOrStore(name, f); loaded {

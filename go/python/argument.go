@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"math"
 	"math/big"
 	"reflect"
@@ -158,7 +159,16 @@ func (f *frame) addValue(value any, depth int) error {
 	case Instance:
 		return f.addInstance(v, depth)
 	case *hostFunction:
+		if v.take != nil {
+			return f.addMade("tasks:GoAsyncFunction", depth, (*startFunction)(v), v.take, internalFunction(asyncCalls.forget, "forget"))
+		}
 		return f.addFunction(v)
+	case *startFunction:
+		return f.addFunction((*hostFunction)(v))
+	case byHandle:
+		f.addHosted(v.handle(), nil)
+	case streamFile:
+		return f.addFile(v, depth)
 	case *image.Gray:
 		return f.addImage(v == nil, func() Lent { return lendPixels(v.Pix, v.Rect, v.Stride, 1) })
 	case *image.RGBA:
@@ -180,6 +190,13 @@ func (f *frame) addValue(value any, depth int) error {
 			return fmt.Errorf("%T.ToPython: %w", value, err)
 		}
 		return f.addValue(replacement, depth+1)
+	case io.Reader, io.Writer:
+		if classes.any.Load() {
+			if registered, err := f.addRegistered(reflect.ValueOf(v), depth); registered {
+				return err
+			}
+		}
+		return f.addFile(streamFile{v, false}, depth)
 	default:
 		return f.addReflected(reflect.ValueOf(value), depth)
 	}
@@ -233,6 +250,9 @@ func (f *frame) addReflected(v reflect.Value, depth int) error {
 			f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
 			return nil
 		}
+		if isSequence(t) {
+			return f.addIterator(v, depth)
+		}
 		h, err := newHostFunction(v.Interface(), "", "go", nil)
 		if err != nil {
 			return err
@@ -250,6 +270,8 @@ func (f *frame) addReflected(v reflect.Value, depth int) error {
 		return f.addMap(v, depth)
 	case reflect.Struct:
 		return f.addStruct(v, depth)
+	case reflect.Chan:
+		return f.addChannel(v, depth)
 	default:
 		return fmt.Errorf("a Go %v has no form in Python", t)
 	}

@@ -39,7 +39,11 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 		_ = f.Close()
 		return bound, fmt.Errorf("python: %s: cannot bind %v: %w", name, signature, err)
 	}
-	switch b := any(&bound).(type) {
+	target := any(&bound)
+	if f.async {
+		target = nil // it has no short cut
+	}
+	switch b := target.(type) {
 	case *func(context.Context, []float64) error:
 		*b = func(ctx context.Context, data []float64) error {
 			frame, err := f.runArray(ctx, data, C.SNAKE_WANT_OBJECT)

@@ -150,8 +150,8 @@ for f in (join, fixed, positional, several, pair, nothing, fails): f.__globals__
 			B int `py:"b"`
 		}) error) string {
 			return "bound"
-		}), "'b'"}, {"no function type", bound("bindings:fixed", func(int) string { return "bound" }), "cannot bind int: want a function type"}, {"a pointer", bound("bindings:join", func(func(unsafe.Pointer) error) string { return "bound" }), "unsafe.Pointer"}, {"a channel as the result", bound("bindings:join", func(func() (chan int, error)) string { return "bound" }), "chan int"}, {"an error as the first result", bound("bindings:join", func(func() (error, int)) string { return "bound" }), "error"},
-		{"a channel in a struct", bound("bindings:join", func(func() (struct{ C chan int }, error)) string { return "bound" }), "chan int"}, {"wrong tags", bound("bindings:join", func(func(struct {
+		}), "'b'"}, {"no function type", bound("bindings:fixed", func(int) string { return "bound" }), "cannot bind int: want a function type"}, {"a pointer", bound("bindings:join", func(func(unsafe.Pointer) error) string { return "bound" }), "unsafe.Pointer"}, {"a pointer as the result", bound("bindings:join", func(func() (unsafe.Pointer, error)) string { return "bound" }), "unsafe.Pointer"}, {"an error as the first result", bound("bindings:join", func(func() (error, int)) string { return "bound" }), "error"},
+		{"a pointer in a struct", bound("bindings:join", func(func() (struct{ C unsafe.Pointer }, error)) string { return "bound" }), "unsafe.Pointer"}, {"wrong tags", bound("bindings:join", func(func(struct {
 			Keywords
 			A int `py:"x"`
 			B int `py:"x"`

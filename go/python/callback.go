@@ -141,6 +141,8 @@ type hostFunction struct {
 	results    int           // without the error
 	fails      bool          // the last result is an error
 	plan       *C.snake_plan // what the core is told to expect of the arguments
+	take       *hostFunction // of a function that Python awaits: takes what came of a call
+	dropped    func()        // called when Python has let go of the function; must not wait
 
 	place place
 }
@@ -198,6 +200,10 @@ func (r *reply) run(in *Interpreter, ctx context.Context) {
 			return
 		}
 		if p := recover(); p != nil {
+			if e, ok := p.(*ending); ok {
+				r.panicked(e.value, e.stack)
+				return
+			}
 			r.panicked(p, debug.Stack())
 		}
 	}()
@@ -217,6 +223,10 @@ func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
 	values, err := f.read(arguments, int(i.args), int(i.kwargs))
 	if err != nil {
 		return err
+	}
+	if f.take != nil {
+		number := asyncCalls.start(ctx, f, values)
+		return r.describe(func(frame *frame) error { return frame.addValue(number, 0) })
 	}
 	if f.context {
 		ctx = context.WithValue(ctx, callbackKey{}, true)
@@ -421,7 +431,7 @@ func (f *frame) addFunction(h *hostFunction) error {
 	return nil
 }
 
-// addMade describes what a function of callbacks.py makes of arguments.
+// addMade describes what a function of a helper makes of arguments: "streams:open_file".
 func (f *frame) addMade(maker string, depth int, arguments ...any) error {
 	if err := f.open(C.SNAKE_KIND_MADE, 2, depth); err != nil {
 		return err

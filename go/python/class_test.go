@@ -1,10 +1,10 @@
 package python
 
 import (
+	"container/heap"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"runtime"
 	"strings"
@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 type point struct {
@@ -351,7 +352,7 @@ func TestClassReturns(t *testing.T) {
 	if _, err := execute[shape](t, in, "result = object()", nil); err == nil || !strings.Contains(err.Error(), "result: want python.shape, got object, which lacks the methods area") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := execute[io.Seeker](t, in, "result = object()", nil); err == nil || !strings.Contains(err.Error(), "say with python.Interface") {
+	if _, err := execute[heap.Interface](t, in, "result = object()", nil); err == nil || !strings.Contains(err.Error(), "say with python.Interface") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -393,22 +394,22 @@ func TestClassWrong(t *testing.T) {
 		A int `py:"x"`
 		X int `py:"y"`
 	}
-	type channels struct{ C chan int }
+	type pointers struct{ C unsafe.Pointer }
 	m := in.Module("wrong")
 	for want, err := range map[string]error{
-		"want a value of a named type, got <nil>":             m.Type("T", nil),
-		"want a value of a named type, got int":               m.Type("T", 5),
-		"want a value of a named type, got struct {}":         m.Type("T", struct{}{}),
-		"python.Tuple has a form of its own in Python":        m.Type("T", Tuple{}),
-		"time.Time has a form of its own":                     m.Type("T", time.Time{}),
-		"python.point is registered already":                  m.Type("T", point{}),
-		"want a value of a named type, got **python.point":    m.Type("T", new(*point)),
-		"python.Constructor: want a function that returns":    m.Type("T", twice{}, Constructor(func() int { return 1 })),
-		"python.Method: *python.twice has no method Missing":  m.Type("T", twice{}, Method("Missing")),
-		"field C: chan int is no target of a conversion; the": m.Type("T", channels{}),
-		`want a name, got "a b"`:                              m.Type("a b", twice{}),
-		"want an interface with methods":                      Interface[any](in, func(o *Object) any { return o }),
-		"it is registered or in use already":                  Interface[shape](in, func(o *Object) shape { return pyShape{o} }),
+		"want a value of a named type, got <nil>":                   m.Type("T", nil),
+		"want a value of a named type, got int":                     m.Type("T", 5),
+		"want a value of a named type, got struct {}":               m.Type("T", struct{}{}),
+		"python.Tuple has a form of its own in Python":              m.Type("T", Tuple{}),
+		"time.Time has a form of its own":                           m.Type("T", time.Time{}),
+		"python.point is registered already":                        m.Type("T", point{}),
+		"want a value of a named type, got **python.point":          m.Type("T", new(*point)),
+		"python.Constructor: want a function that returns":          m.Type("T", twice{}, Constructor(func() int { return 1 })),
+		"python.Method: *python.twice has no method Missing":        m.Type("T", twice{}, Method("Missing")),
+		"field C: unsafe.Pointer is no target of a conversion; the": m.Type("T", pointers{}),
+		`want a name, got "a b"`:                                    m.Type("a b", twice{}),
+		"want an interface with methods":                            Interface[any](in, func(o *Object) any { return o }),
+		"it is registered or in use already":                        Interface[shape](in, func(o *Object) shape { return pyShape{o} }),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -145,6 +145,13 @@ func (s *results) reflected(target reflect.Value) error {
 		return s.readMap(target)
 	case reflect.Struct:
 		return s.readStruct(target)
+	case reflect.Chan:
+		if s.peek().kind == C.SNAKE_KIND_NONE {
+			s.take()
+			target.SetZero()
+			return nil
+		}
+		return s.mismatch(t, s.peek())
 	default:
 		return fmt.Errorf("%v is no target of a conversion", t)
 	}

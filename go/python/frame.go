@@ -43,6 +43,7 @@ type frame struct {
 	gives        bool             // what is described is a reply: it is given away and not lent
 	batch        *batch           // for [Function.Map]; made when it is first wanted
 	batched      bool             // what is described is one of many calls
+	leading      C.uint32_t       // how many arguments stand before those of the caller
 }
 
 // memory is a part of Go's memory that is lent.
@@ -279,6 +280,9 @@ func (f *frame) finish(failure *C.snake_error, forbidRetaining bool) error {
 		}
 		return errExiting
 	}
+	if failure != nil && failure.argument > f.leading {
+		failure.argument -= f.leading
+	}
 	return copyFailure(failure)
 }
 
@@ -320,6 +324,7 @@ func (f *frame) reset() {
 	}
 	f.values, f.bytes, f.leases, f.batched = f.values[:0], f.bytes[:0], f.leases[:0], false
 	f.exiting = false
+	f.leading = 0
 	for _, handle := range f.hosted { // the core has not seen them
 		hosted.release(handle)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 )
 
 // Arguments that outgrow the memory of a frame, and small ones after them.
@@ -47,8 +48,8 @@ func TestFramesAreReset(t *testing.T) {
 	for range 4 {
 		callers.Go(func() {
 			for range 200 {
-				if err := run(in, "fixtures:nothing", "text", []float64{1}, object, []int{2}, make(chan int)); err == nil {
-					t.Error("a channel was converted")
+				if err := run(in, "fixtures:nothing", "text", []float64{1}, object, []int{2}, unsafe.Pointer(nil)); err == nil {
+					t.Error("a pointer without a type was converted")
 				}
 				if got, err := evaluate[string](in, "fixtures:written", "x"); err != nil || got != "('x',)" {
 					t.Errorf("got %s, %v", got, err)

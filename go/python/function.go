@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -18,10 +19,18 @@ type Function struct {
 	name    string
 	cleanup runtime.Cleanup
 	object  *Object // what the handle belongs to, if not to the function
+
+	// async tells that it is a coroutine function; undetermined, that nobody has looked yet: see isAsync.
+	async, undetermined bool
+	determine           sync.Once
+	// retains tells that what is lent may outlive the call, whatever [Config] says.
+	retains bool
 }
 
 // Func resolves "module:qualified.name" to a callable, importing the module if need be.
 // An exception of the import, a missing attribute and a value that cannot be called are an [*Error].
+//
+// A coroutine function (async def) is called as any other: [Function.Call] returns what it returns in the end.
 func (in *Interpreter) Func(name string) (*Function, error) {
 	if !utf8.ValidString(name) {
 		return nil, fmt.Errorf("python: %q: want \"module:function\" in valid UTF-8", name)
@@ -30,12 +39,18 @@ func (in *Interpreter) Func(name string) (*Function, error) {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
 	f, err := in.load(name)
+	if err == nil {
+		if f.async, err = in.isAsync(f); err != nil {
+			_ = f.Close()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
 	return f.follow()
 }
 
+// load is Func without a look at what kind of function it is.
 func (in *Interpreter) load(name string) (*Function, error) {
 	frame, err := in.enter(context.Background())
 	if err != nil {
@@ -71,6 +86,10 @@ func (f *Function) Close() error {
 // Arguments are converted as the table of the package says. Python sees numeric slices as read-only arrays over the
 // same memory, without a copy. The last argument may be [KW].
 //
+// A coroutine function runs on the host's asyncio loop, as with [Function.Go], and Call waits for its end. When the context
+// ends, the coroutine is cancelled; once it has ended, the error is that of the context. Of an ordinary function that
+// returns an awaitable, the result is that awaitable: see [Object.Await].
+//
 // The call waits for its turn ([Config].MaxConcurrent) until the context ends. Every exception is an [*Error].
 func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) {
 	var object *Object
@@ -86,14 +105,25 @@ func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) 
 
 // run makes one call: `add` describes its arguments, `use` takes its result.
 func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
-	frame, err := f.in.enter(ctx)
-	if err == nil {
-		err = f.runIn(ctx, frame, want, plan, add, use)
+	if f.async || f.undetermined && f.determined() {
+		if err := f.runAsync(ctx, want, plan, add, use); err != nil {
+			return f.failed(err)
+		}
+		return nil
 	}
-	if err != nil {
+	if err := f.runOnce(ctx, want, plan, add, use); err != nil {
 		return f.failed(err)
 	}
 	return nil
+}
+
+// runOnce makes one call of Python; its errors do not name the function.
+func (f *Function) runOnce(ctx context.Context, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
+	frame, err := f.in.enter(ctx)
+	if err != nil {
+		return err
+	}
+	return f.runIn(ctx, frame, want, plan, add, use)
 }
 
 func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) (err error) {
@@ -114,7 +144,7 @@ func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C
 		return err
 	}
 	frame.call.result.plan = plan
-	err = frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining)
+	err = frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining && !f.retains)
 	runtime.KeepAlive(f)
 	if err == errAbandoned { //nolint:errorlint // it is never wrapped
 		return err

@@ -84,8 +84,13 @@ func (t *hostedTable) release(handle uint64) {
 	if !ok {
 		return
 	}
-	if l, isMemory := entry.value.(*lease); isMemory {
-		l.pinner.Unpin()
+	switch v := entry.value.(type) {
+	case *lease:
+		v.pinner.Unpin()
+	case *hostFunction:
+		if v.dropped != nil {
+			v.dropped()
+		}
 	}
 }
 
@@ -126,7 +131,7 @@ var errNotShared = errors.New("not shared")
 // readShared takes an argument that is an array as a slice over its memory, if target is a slice of just its type.
 func (s *results) readShared(target reflect.Value) error {
 	t, v := target.Type(), s.peek()
-	if t.Kind() != reflect.Slice {
+	if !s.shares || t.Kind() != reflect.Slice {
 		return errNotShared
 	}
 	shape, kind := elementShape(t.Elem())
@@ -165,7 +170,7 @@ func (s *results) readCallable(target reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	f := &Function{in: s.in, handle: object.handle, name: "callback", object: object}
+	f := &Function{in: s.in, handle: object.handle, name: "callback", object: object, undetermined: true}
 	target.Set(reflect.MakeFunc(target.Type(), signature.body(f, nil)))
 	return nil
 }

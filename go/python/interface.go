@@ -29,7 +29,10 @@ func adapterFor(t reflect.Type) *adapter {
 	found := interfaces.byType[t]
 	if found == nil {
 		found = &adapter{}
-		if objectType.Implements(t) { // a fmt.Stringer, for example
+		switch {
+		case pythonFileType.Implements(t): // an io.Reader, for example
+			found.adapt = func(o *Object) reflect.Value { return reflect.ValueOf(&pythonFile{object: o}) }
+		case objectType.Implements(t): // a fmt.Stringer, for example
 			found.adapt = func(o *Object) reflect.Value { return reflect.ValueOf(o) }
 		}
 		setAdapter(t, found)

@@ -36,6 +36,9 @@ import (
 // run when the loop statement ends. An exception of theirs comes with the error that ends the iteration if there is
 // one, else it goes to sys.unraisablehook. Other iterators stay where they were.
 //
+// An asynchronous iterator or generator runs on the host's loop, as a coroutine function does: see [Function.Go]. It may
+// wait without a slot, and the end of the context cancels that.
+//
 // No slot of [Config].MaxConcurrent is taken while the body of the loop runs, which may call Python as it likes.
 func Iter[T any](ctx context.Context, o *Object, options ...DecodeOption) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -43,6 +46,10 @@ func Iter[T any](ctx context.Context, o *Object, options ...DecodeOption) iter.S
 		it, err := newIteration[T](ctx, o, options)
 		if err != nil {
 			yield(none, fmt.Errorf("python: %w", err))
+			return
+		}
+		if it.async {
+			iterateAsync(ctx, it.iterator, options, yield)
 			return
 		}
 		defer it.end()
@@ -77,6 +84,7 @@ type iteration[T any] struct {
 	taken     int // how many were taken before
 	ahead     int // how many are fetched at once
 	generator bool
+	async     bool // see iterateAsync
 
 	function  *Function
 	arguments []any
@@ -99,6 +107,7 @@ type opened struct {
 	Iterator  *Object
 	Ahead     bool
 	Generator bool
+	Async     bool
 }
 
 func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption) (*iteration[T], error) {
@@ -116,7 +125,10 @@ func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption)
 	if err := start.decode(ctx, &found, o); err != nil {
 		return nil, unwrapped(err)
 	}
-	it.iterator, it.generator = found.Iterator, found.Generator
+	it.iterator, it.generator, it.async = found.Iterator, found.Generator, found.Async
+	if it.async {
+		return it, nil
+	}
 	if found.Ahead {
 		err = it.readAhead(item)
 	} else {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // iterated iterates over an expression and returns what came, the error last.
@@ -58,7 +59,7 @@ func TestIter(t *testing.T) {
 			{iterated[int](t, in, "failing_generator()"), "1 ValueError: in the middle"},
 			{iterated[int](t, in, "5"), "TypeError: 'int' object is not iterable"},
 			{iterated[*Object](t, in, "None"), "TypeError: 'NoneType' object is not iterable"},
-			{iterated[chan int](t, in, "[1]"), "chan int is no target of a conversion"},
+			{iterated[unsafe.Pointer](t, in, "[1]"), "unsafe.Pointer is no target of a conversion"},
 		} {
 			if row.got != row.want {
 				t.Errorf("got %q\nwant %q", row.got, row.want)

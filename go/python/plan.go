@@ -127,7 +127,7 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 		b.methods(index, adapterFor(t).methods)
 	case t.Implements(mutableType):
 		b.nodes[index].kind = C.SNAKE_KIND_ARRAY
-	case t.Kind() == reflect.Chan || t.Kind() == reflect.UnsafePointer:
+	case t.Kind() == reflect.UnsafePointer:
 		return 0, fmt.Errorf("%v is no target of a conversion", t)
 	case t == objectType:
 		b.nodes[index].kind = C.SNAKE_KIND_OBJECT

@@ -18,22 +18,25 @@ _MAX_BYTES = 1 << 16
 """How many bytes of text a batch has before it ends."""
 
 
-def start(target: Any) -> tuple[Iterator[Any], bool, bool]:
+def start(target: Any) -> tuple[Any, bool, bool, bool]:
     """Start to iterate.
 
     Returns:
-        The iterator, whether ``batch`` may read it ahead, and whether it is a generator, which wants to be closed.
+        The iterator, whether ``batch`` may read it ahead, whether it is a generator, which wants to be closed, and
+        whether it is an asynchronous one.
 
     Reading ahead is for what cannot change and whose items cannot: then neither the items nor their descriptions
     depend on when they are asked for. An iterator that somebody else made may have other readers.
     """
+    if hasattr(type(target), "__aiter__") and not hasattr(type(target), "__iter__"):
+        return aiter(target), False, False, True
     iterator = iter(target)
     ahead = type(target) in (range, bytes)
     if type(target) is str:
         ahead = _has_utf8(target)
     elif type(target) in (tuple, frozenset):
         ahead = all(type(item) in _NUMBERS or (type(item) is str and _has_utf8(item)) for item in target)
-    return iterator, ahead, isinstance(iterator, Generator)
+    return iterator, ahead, isinstance(iterator, Generator), False
 
 
 def _has_utf8(text: str) -> bool:

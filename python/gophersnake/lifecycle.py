@@ -59,5 +59,8 @@ def extend_path(folders: list[str]) -> None:
 
 def finish() -> None:
     """Do what CPython does when a program ends: join threads and run ``atexit``. Runs on Python's main thread."""
+    tasks = sys.modules.get("gophersnake.tasks")
+    if tasks is not None:
+        tasks.stop()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

@@ -34,6 +34,8 @@ from typing import Any
 
 import numpy as np
 
+from gophersnake.streams import Stream
+
 Answer = tuple[Any, ...]
 
 END = object()
@@ -58,6 +60,8 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
         return "other", _END
     if isinstance(value, np.ndarray):
         return _array(value, wants_items)
+    if isinstance(value, Stream):
+        return "value", value.go_value
     if isinstance(value, np.generic):
         return _scalar(value)
     pandas = sys.modules.get("pandas")

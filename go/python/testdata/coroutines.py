@@ -1,0 +1,166 @@
+"""Coroutines for the tests."""
+
+import asyncio
+import functools
+import sys
+import threading
+from typing import Any
+
+kept: list[Any] = []
+
+
+async def sleep(seconds: float, result: Any = None) -> Any:
+    """Return the result later."""
+    await asyncio.sleep(seconds)
+    return result
+
+
+async def fails(*args: Any) -> None:
+    """Fail in an inner coroutine."""
+    await asyncio.sleep(0)
+    await inner(args)
+
+
+async def inner(args: Any) -> None:
+    """Fail."""
+    raise ValueError(f"deep {len(args)}")
+
+
+async def exits() -> None:
+    """Raise what ends a program."""
+    sys.exit(3)
+
+
+async def exits_inside() -> None:
+    """Raise it in a task of its own."""
+
+    async def inner_exit() -> None:
+        sys.exit(3)
+
+    await asyncio.gather(inner_exit())
+
+
+async def total(values: Any, scale: float = 1.0) -> float:
+    """Sum up later."""
+    await asyncio.sleep(0.001)
+    return float(values.sum()) * scale
+
+
+async def stubborn(cleaned: Any, begun: Any = None) -> None:
+    """Clean up after a cancellation."""
+    try:
+        if begun is not None:
+            begun()
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.001)
+        cleaned()
+
+
+async def ignores(begun: Any) -> str:
+    """Go on after a cancellation."""
+    try:
+        begun()
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        return "nevertheless"
+    return "slept"
+
+
+async def keep(values: Any) -> None:
+    """Keep an argument."""
+    kept.append(values)
+
+
+async def call(function: Any, *args: Any) -> Any:
+    """Call a function."""
+    return function(*args)
+
+
+async def wait_for(function: Any, *args: Any) -> Any:
+    """Await what a function returns."""
+    return await function(*args)
+
+
+def later(result: Any) -> Any:
+    """Return a coroutine, as no coroutine function."""
+    return sleep(0.001, result)
+
+
+def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+partial = functools.partial(sleep, 0.001)
+
+
+class Callable:
+    """Has an async __call__."""
+
+    async def __call__(self, value: Any) -> Any:
+        """Return the value."""
+        await asyncio.sleep(0)
+        return value
+
+    async def method(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
+
+instance = Callable()
+
+
+async def generate(count: int, left: Any = None) -> Any:
+    """Yield numbers."""
+    try:
+        for i in range(count):
+            await asyncio.sleep(0)
+            yield i
+    finally:
+        if left is not None:
+            left()
+
+
+async def generate_badly() -> Any:
+    """Yield, then fail."""
+    yield 1
+    raise KeyError("k")
+
+
+def threads() -> int:
+    """Return how many threads there are."""
+    return threading.active_count()
+
+
+async def gather(function: Any, count: int) -> Any:
+    """Await many at once."""
+    return list(await asyncio.gather(*(function(i) for i in range(count))))
+
+
+def run(function: Any, *args: Any) -> Any:
+    """Await in a loop of one's own."""
+    return asyncio.run(wait_for(function, *args))
+
+
+async def beats(function: Any) -> int:
+    """Count how often the loop goes round while a function runs."""
+    future = function()
+    count = 0
+    while not future.done():
+        await asyncio.sleep(0)
+        count += 1
+    await future
+    return count
+
+
+async def cancels(function: Any) -> str:
+    """Cancel the await of a function."""
+    task = asyncio.ensure_future(function())
+    await asyncio.sleep(0.001)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return "cancelled"
+    return "not cancelled"
