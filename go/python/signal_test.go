@@ -3,6 +3,7 @@ package python
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -161,3 +162,19 @@ func TestSignalsEndTheProgram(t *testing.T) {
 		}
 	}
 }
+
+var _ = scenario("interrupted by a signal", func() {
+	in := start()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	busy := must(in.Func("start_signals:busy"))
+	_, err := busy.Call(ctx, func() { check(syscall.Kill(os.Getpid(), syscall.SIGINT)) }, "spin")
+	var exception *Error
+	if !errors.Is(err, context.Canceled) || !errors.As(err, &exception) || !strings.Contains(exception.Traceback, "in spin") {
+		fail("%v", err)
+	}
+	check(in.Shutdown(context.Background()))
+})
+
+// Ctrl-C, by Go's rule: a context of signal.NotifyContext says where Python was.
+func TestInterruptedBySignal(t *testing.T) { passScenario(t, "interrupted by a signal") }
