@@ -15,7 +15,7 @@ use std::sync::Once;
 use pyo3::{PyErr, Python};
 
 use crate::error::{Error, ErrorCode, Report};
-use crate::{callback, thread_state};
+use crate::{callback, process, thread_state};
 
 /// The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
 pub const ABI_VERSION: u32 = 3;
@@ -69,6 +69,7 @@ impl Failure {
     /// Describes the failure and drops the exception, and with it the frames and arrays that it holds.
     pub(crate) fn report(self, py: Python<'_>) -> Box<Report> {
         match self {
+            Failure::Python(exception) if process::is_fork() => process::end(Some(exception)),
             Failure::Python(exception) => Box::new(Report::from_exception(py, exception)),
             Failure::Report(report) => report,
         }

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi;
@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorCode, Report};
 use crate::object;
 use crate::tree::{Plan, Tree};
 use crate::value::{Kind, Value};
-use crate::{interpreter, lease, thread_state};
+use crate::{interpreter, lease, process, thread_state};
 
 /// How a call of the host's function ended.
 #[repr(u32)]
@@ -98,13 +98,6 @@ pub const MAX_NESTING: u32 = 200;
 /// The function of the host that calls its functions.
 static CALL: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Whether this process is a fork of the host's: then nothing of the host but the calling thread is there.
-static IS_FORK: AtomicBool = AtomicBool::new(false);
-
-extern "C" fn note_fork() {
-    IS_FORK.store(true, Ordering::Relaxed);
-}
-
 /// Names the function that calls the host's functions. It is called on any thread, which is not attached meanwhile,
 /// and must not unwind. It may call this library, also to make calls.
 ///
@@ -124,11 +117,6 @@ pub unsafe extern "C" fn snake_callback_install(
                 "call: want a function, got NULL",
             )));
         };
-        static WATCH: Once = Once::new();
-        // SAFETY: the handler only stores a flag, which is allowed after a fork; this library is never unloaded.
-        WATCH.call_once(|| unsafe {
-            libc::pthread_atfork(None, None, Some(note_fork));
-        });
         CALL.store(call as *mut c_void, Ordering::Release);
         Ok(())
     })
@@ -207,7 +195,7 @@ impl GoFunction {
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> Result<Bound<'py, PyAny>, Failure> {
         let call = installed();
-        if IS_FORK.load(Ordering::Relaxed) || call.is_none() {
+        if process::is_fork() || call.is_none() {
             return Err(PyRuntimeError::new_err(format!(
                 "{}: Go does not run in a forked process: use the start method \"spawn\" or \"forkserver\"",
                 self.__repr__(py)

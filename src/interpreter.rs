@@ -20,7 +20,8 @@ use pyo3::types::PyCFunction;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
-use crate::{array, callback, lease, object, output, thread_state};
+use crate::signal::{self, Handlers, set_sigpipe_blocked};
+use crate::{array, callback, lease, object, output, process, thread_state};
 
 /// How to start the interpreter.
 #[repr(C)]
@@ -216,7 +217,15 @@ impl MainThread {
         set_sigpipe_blocked(true);
         for job in jobs {
             let (outcome, reply) = match job {
-                Job::Start(wanted, reply) => (self.caught(|this| this.start(&wanted)), reply),
+                Job::Start(wanted, reply) => {
+                    signal::note_host();
+                    process::watch();
+                    // Importing `signal` installs a handler of SIGINT where the host has none; a .pth file may do worse.
+                    let handlers = Handlers::read();
+                    let outcome = self.caught(|this| this.start(&wanted));
+                    handlers.restore();
+                    (outcome, reply)
+                }
                 Job::Finish(reply) => (self.caught(Self::finish), reply),
             };
             // Nobody waits for an answer any more after a time-out.
@@ -303,22 +312,6 @@ impl MainThread {
     }
 }
 
-/// Keeps SIGPIPE away from this thread and from those that it starts, or lets it come again; returns how it was.
-///
-/// Without it, writing to a pipe that nobody reads fails with EPIPE. Where it comes on a thread that is not the
-/// host's, a Go program ends.
-fn set_sigpipe_blocked(blocked: bool) -> bool {
-    let how = if blocked { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
-    // SAFETY: the sets are initialised before they are used; only the mask of the calling thread changes.
-    unsafe {
-        let (mut signals, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigemptyset(&raw mut signals);
-        libc::sigaddset(&raw mut signals, libc::SIGPIPE);
-        libc::pthread_sigmask(how, &raw const signals, &raw mut before);
-        libc::sigismember(&raw const before, libc::SIGPIPE) == 1
-    }
-}
-
 /// Runs `body` on Python's main thread, attached.
 fn attached_as(
     state: *mut ffi::PyThreadState,
@@ -327,6 +320,9 @@ fn attached_as(
     struct Detach;
     impl Drop for Detach {
         fn drop(&mut self) {
+            if process::is_fork() {
+                process::end(None);
+            }
             // SAFETY: `attached_as` attached this thread.
             unsafe { ffi::PyEval_SaveThread() };
         }
@@ -372,6 +368,8 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
         })?;
         helper(py, "lifecycle")?.call_method1("install", (block,))?;
         output::install(py)?;
+        signal::install(py)?;
+        helper(py, "processes")?.call_method0("install")?;
     }
     let begin = Instant::now();
     PyModule::import(py, "numpy").map_err(|exception| {
@@ -415,7 +413,7 @@ const PACKAGE: (&str, &str, &str) = (
     include_str!("../python/gophersnake/__init__.py"),
 );
 
-const HELPERS: &[(&str, &str, &str)] = helpers!["errors", "output", "lifecycle"];
+const HELPERS: &[(&str, &str, &str)] = helpers!["errors", "output", "lifecycle", "signals", "processes"];
 
 /// The helpers that need NumPy, or are needed after it only.
 const NUMPY_HELPERS: &[(&str, &str, &str)] =

@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 
 use crate::boundary::{guarded, out};
 use crate::error::Error;
+use crate::process;
 
 /// How many leases are out.
 pub(crate) static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -96,6 +97,9 @@ unsafe extern "C" fn give_back(capsule: *mut ffi::PyObject) {
 
 /// Tells the host that Python has let go of what a number stands for.
 pub(crate) fn come_back(id: u64) {
+    if process::is_fork() {
+        return; // the host is not there, and a thread of its may have held the lock
+    }
     let first = {
         let mut returned = RETURNED.lock().unwrap_or_else(PoisonError::into_inner);
         returned.push(id);

@@ -8,6 +8,8 @@
 //! | `boundary` | what every exported function goes through: panics caught, errors written out |
 //! | `error` | errors as data: what failed, described while attached, then independent of Python |
 //! | `interpreter` | starting CPython once, isolated, and shutting it down |
+//! | `signal` | the host's signal handlers, which stay as they are |
+//! | `process` | forks of the host's process, which never return to it |
 //! | `thread_state` | one Python thread state per OS thread; attach and detach |
 //! | `value` | flat descriptions of values, in both directions |
 //! | `argument` | Python objects from the host's descriptions |
@@ -28,6 +30,8 @@
 mod boundary;
 mod error;
 mod interpreter;
+mod signal;
+mod process;
 mod thread_state;
 mod value;
 mod argument;

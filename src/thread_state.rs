@@ -15,7 +15,7 @@ use crate::array::Spare;
 use crate::callback::MAX_NESTING;
 use crate::error::{ErrorCode, Report};
 use crate::interrupt::Shared;
-use crate::{interpreter, object};
+use crate::{interpreter, object, process, signal};
 
 unsafe extern "C" {
     // Exported by every libpython, but not part of the limited API.
@@ -262,6 +262,10 @@ impl Drop for Attached {
     #[inline]
     fn drop(&mut self) {
         if !self.kept.is_null() {
+            if process::is_fork() {
+                process::end(None);
+            }
+            signal::restore_mask();
             // SAFETY: the thread-local of this thread, which this guard never leaves; it lives until the thread ends.
             unsafe { (*self.kept).entered.set(self.before != 0) };
             // SAFETY: this guard attached the thread and guards end in reverse order, so it is attached now.

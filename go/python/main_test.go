@@ -18,6 +18,7 @@ import (
 const (
 	scenarioVariable = "GOPHERSNAKE_TEST_SCENARIO"
 	testdataVariable = "GOPHERSNAKE_TEST_DATA"
+	startsVariable   = "GOPHERSNAKE_TEST_STARTS" // a file that gets a line whenever the test program starts
 	scenarioTimeout  = 90 * time.Second
 )
 
@@ -34,6 +35,11 @@ func scenario(name string, body func()) struct{} {
 }
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(startsVariable); file != "" {
+		starts := must(os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600))
+		_ = must(fmt.Fprintf(starts, "%q\n", os.Args))
+		check(starts.Close())
+	}
 	name := os.Getenv(scenarioVariable)
 	if name == "" {
 		if os.Getenv("GOPHERSNAKE_PYTHON") == "" {

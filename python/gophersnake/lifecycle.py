@@ -17,9 +17,10 @@ def install(set_sigpipe_blocked: Callable[[bool], bool]) -> None:
     They are no daemons unless it says so: a new thread inherits this from the one that starts it, and ``threading``
     takes the host's threads for daemons. And a pipe that nobody reads raises ``BrokenPipeError`` in them: where the
     host keeps the handler of SIGPIPE, the signal would end the process on a thread that is not the host's, so they do
-    not receive it. ``set_sigpipe_blocked`` changes that for the calling thread, and tells how it was; the module
-    ``signal`` would do too, but importing it may install a handler of SIGINT.
+    not receive it. ``set_sigpipe_blocked`` changes that for the calling thread, and tells how it was.
     """
+    global _set_sigpipe_blocked
+    _set_sigpipe_blocked = set_sigpipe_blocked
     make = threading._DummyThread.__init__
 
     def make_host_thread(self: threading._DummyThread) -> None:
@@ -35,21 +36,29 @@ def install(set_sigpipe_blocked: Callable[[bool], bool]) -> None:
         (threading, "_start_joinable_thread"),
     ):
         if hasattr(module, name):
-            setattr(module, name, _without_sigpipe(getattr(module, name), set_sigpipe_blocked))
+            setattr(module, name, _with_mask(getattr(module, name), True))
 
 
-def _without_sigpipe(start: Callable[..., Any], set_blocked: Callable[[bool], bool]) -> Callable[..., Any]:
-    """Wrap a function that starts a thread: a thread inherits the signal mask of the one that starts it."""
+_set_sigpipe_blocked: Callable[[bool], bool]
+
+
+def with_sigpipe(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function that starts a process: also where a thread of Python starts it, SIGPIPE ends it as any other."""
+    return _with_mask(start, False)
+
+
+def _with_mask(start: Callable[..., Any], blocked: bool) -> Callable[..., Any]:
+    """Wrap a function that starts a thread or a process: they inherit the signal mask of the thread that does so."""
 
     @functools.wraps(start)
-    def start_thread(*args: Any, **kwargs: Any) -> Any:
-        before = set_blocked(True)
+    def start_with_mask(*args: Any, **kwargs: Any) -> Any:
+        before = _set_sigpipe_blocked(blocked)
         try:
             return start(*args, **kwargs)
         finally:
-            set_blocked(before)
+            _set_sigpipe_blocked(before)
 
-    return start_thread
+    return start_with_mask
 
 
 def extend_path(folders: list[str]) -> None:

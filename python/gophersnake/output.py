@@ -74,6 +74,11 @@ class LineStream(io.TextIOWrapper):
             super().write(self._take(thread))
         super().flush()
 
+    def forget(self) -> None:
+        """Drop what all threads have written but not written out: in a forked process, those of another one."""
+        self._pieces.clear()
+        self._others.clear()
+
     def _take(self, thread: int) -> str:
         if thread in self._pieces:
             return "".join(self._pieces.pop(thread))
@@ -116,6 +121,12 @@ def flush_all() -> None:
     """Write out everything."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         _quietly(stream, "flush_all" if isinstance(stream, LineStream) else "flush")
+
+
+def forget() -> None:
+    """Drop what the process has left unwritten of which this one is a fork."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        _quietly(stream, "forget")
 
 
 def _quietly(stream: object, method: str) -> None:
