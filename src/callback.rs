@@ -101,6 +101,11 @@ static CALL: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 /// Whether this process is a fork of the host's: then nothing of the host but the calling thread is there.
 static IS_FORK: AtomicBool = AtomicBool::new(false);
 
+/// Whether nothing of the host can be used, not even a lock that it or another thread may hold.
+pub(crate) fn is_fork() -> bool {
+    IS_FORK.load(Ordering::Relaxed)
+}
+
 extern "C" fn note_fork() {
     IS_FORK.store(true, Ordering::Relaxed);
 }
@@ -207,7 +212,7 @@ impl GoFunction {
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> Result<Bound<'py, PyAny>, Failure> {
         let call = installed();
-        if IS_FORK.load(Ordering::Relaxed) || call.is_none() {
+        if is_fork() || call.is_none() {
             return Err(PyRuntimeError::new_err(format!(
                 "{}: Go does not run in a forked process: use the start method \"spawn\" or \"forkserver\"",
                 self.__repr__(py)
