@@ -1,8 +1,8 @@
 """Hands what Python logs, warns of and cannot raise to the logger of the host.
 
-A record goes through a queue of the core, as a line of JSON. Values in it are those of JSON; what JSON has no form for is
-an object with one key, which says what it is: ``map`` (pairs), ``float``, ``time`` (microseconds since 1970, offset in
-seconds or None), ``duration`` (microseconds).
+A record goes through a queue of the core, as a line of JSON. Values in it are those of JSON; what JSON has no form for
+is an object with one key, which says what it is: ``map`` (pairs), ``float``, ``time`` (microseconds since 1970, offset
+in seconds or None), ``duration`` (microseconds).
 """
 
 from __future__ import annotations

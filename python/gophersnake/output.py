@@ -1,4 +1,4 @@
-"""What Python prints: written so that none is lost when the host program ends without a word to Python, or handed to it.
+"""What Python prints: written so that none is lost when the host just ends, or handed to it.
 
 The host takes output through queues of the core, which have numbers. ``_queues`` says which one a stream has; 0 is the
 process's own descriptor. A call may have a queue of its own, its capture, which goes before.
@@ -35,6 +35,7 @@ class Unbuffered(io.BufferedWriter):
     """What ``sys.stdout.buffer`` is: it passes on all that is written to it, at once."""
 
     def __init__(self, raw: io.RawIOBase, stream: int) -> None:
+        """Write to ``raw``, or to the queues of the stream with that number."""
         super().__init__(raw)
         self._stream = stream
 
