@@ -375,6 +375,8 @@ typedef struct snake_stats {
   uint64_t threads;
   // How long the import of NumPy took at the start, in nanoseconds.
   uint64_t numpy_import;
+  // Lines that were dropped because the queue of their output was full.
+  uint64_t dropped;
 } snake_stats;
 
 // One value; see `snake_kind` for what its fields mean.
@@ -508,6 +510,8 @@ typedef struct snake_call {
   uint64_t token;
   // By what the call can be interrupted; NULL if it cannot. The calls of a batch share one.
   struct snake_interrupt *interrupt;
+  // The queue of `snake_output_new` that gets what this call prints; 0 for none.
+  uint64_t capture;
   // Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
   // each retained array, 0 for the others.
   uint32_t retained;
@@ -534,6 +538,8 @@ typedef struct snake_batch {
   const uint32_t *stop;
   // The `token` of all calls.
   uint64_t token;
+  // The `capture` of all calls.
+  uint64_t capture;
   // Out: how many calls were made. Nothing is set in those that were not.
   size_t made;
 } snake_batch;
@@ -658,8 +664,9 @@ struct snake_error *snake_array_borrow(const struct snake_object *object, struct
 // `owner` must be NULL or that of a borrow that was not ended yet.
 void snake_array_release(struct snake_object *owner);
 
-// Names a descriptor to which the library writes one byte whenever a lease came back: the host then calls
-// `snake_lease_returned_copy`. A descriptor below 0 means none. Writing never blocks if the descriptor does not.
+// Names a descriptor to which the library writes one byte whenever there is news: a lease came back, and the host calls
+// `snake_lease_returned_copy`; or output waits, and it calls `snake_output_copy`. A descriptor below 0 means none.
+// Writing never blocks if the descriptor does not.
 //
 // Any thread; never attaches.
 void snake_lease_notify(int32_t descriptor);
@@ -781,6 +788,48 @@ struct snake_error *snake_function_map(const struct snake_function *function,
 //
 // `call` must be a function that stays there for ever.
 struct snake_error *snake_callback_install(void (*call)(struct snake_invocation *invocation));
+
+// Makes a queue for output, which `gophersnake.output` is told to use by its number.
+//
+// It holds `limit` bytes, or one write of any size. Who writes to a full one waits for room for at most `patience`
+// nanoseconds, detached; then lines are dropped and counted, without another wait until the host takes something. The
+// bell of `snake_lease_notify` rings when something is written to an empty queue; for a patience of 0, it does not.
+//
+// Any thread; never attaches. The caller ends the queue with `snake_output_free`.
+//
+// # Safety
+//
+// `queue` must point to room for a number.
+struct snake_error *snake_output_new(size_t limit,
+                                     uint64_t patience,
+                                     uint64_t *queue);
+
+// Takes what was written to one stream at most `capacity` bytes of it, and how many lines were dropped since the last
+// time; `*len` is 0 if there is nothing. What was written at once is divided only where it does not fit.
+//
+// Any thread; never attaches.
+//
+// # Safety
+//
+// `buffer` must point to room for `capacity` bytes, the others to room for one number.
+struct snake_error *snake_output_copy(uint64_t queue,
+                                      uint8_t *buffer,
+                                      size_t capacity,
+                                      size_t *len,
+                                      uint32_t *stream,
+                                      uint64_t *dropped);
+
+// Refuses what is written to a queue from now on: it goes where it would go without the queue. What is in it stays.
+//
+// Any thread; never attaches.
+struct snake_error *snake_output_close(uint64_t queue);
+
+// Ends a queue; 0 is none. Any thread; never attaches and never waits.
+void snake_output_free(uint64_t queue);
+
+// Lets what Python prints on the calling thread go past the queues that have patience, until it is called with 0: for
+// the time in which the host writes output, so that this does not make new output for ever.
+void snake_output_bypass(uint32_t bypass);
 
 #ifdef __cplusplus
 }  // extern "C"

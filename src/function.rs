@@ -81,6 +81,8 @@ pub struct Call {
     pub token: u64,
     /// By what the call can be interrupted; NULL if it cannot. The calls of a batch share one.
     pub interrupt: *mut Interrupt,
+    /// The queue of `snake_output_new` that gets what this call prints; 0 for none.
+    pub capture: u64,
 
     /// Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
     /// each retained array, 0 for the others.
@@ -179,10 +181,12 @@ pub unsafe extern "C" fn snake_function_call(
         // SAFETY: the caller's promise.
         let function = unsafe { borrow(py, function) }.inspect_err(|_| give_back())?;
         thread_state::enter_call(call.token).inspect_err(|_| give_back())?;
+        let captured = output::capture(py, call.capture);
         // SAFETY: the caller's promise.
         let outcome = unsafe { run_one(&function, call, &described, [lend0, lend1, lend2, lend3], &attached) };
         drop(function);
         output::complete();
+        drop(captured);
         let keeps = thread_state::leave_call();
         drop(attached);
         if keeps {
@@ -213,6 +217,8 @@ pub struct Batch {
     pub stop: *const u32,
     /// The `token` of all calls.
     pub token: u64,
+    /// The `capture` of all calls.
+    pub capture: u64,
     /// Out: how many calls were made. Nothing is set in those that were not.
     pub made: usize,
 }
@@ -270,6 +276,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
     // SAFETY: the caller's promise.
     let function = unsafe { borrow(py, function) }?;
     thread_state::enter_call(batch.token)?;
+    let captured = output::capture(py, batch.capture);
     let mut scratch = Scratch::new(batch.scratch, batch.scratch_len);
     for index in 0..batch.calls_len {
         // SAFETY: NULL or the host's flag, aligned as checked, to which everybody writes atomically.
@@ -305,6 +312,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
     }
     drop(function);
     output::complete();
+    drop(captured);
     let keeps = thread_state::leave_call();
     drop(attached);
     if keeps {

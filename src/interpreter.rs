@@ -50,6 +50,8 @@ pub struct Stats {
     pub threads: u64,
     /// How long the import of NumPy took at the start, in nanoseconds.
     pub numpy_import: u64,
+    /// Lines that were dropped because the queue of their output was full.
+    pub dropped: u64,
 }
 
 /// Starts CPython in this process and imports NumPy. The libpython of the environment must be loaded globally
@@ -116,6 +118,7 @@ pub unsafe extern "C" fn snake_interpreter_stats(stats: *mut Stats) -> *mut Erro
             leases: lease::COUNT.load(Ordering::Relaxed) as u64,
             threads: thread_state::COUNT.load(Ordering::Relaxed) as u64,
             numpy_import: NUMPY_IMPORT.load(Ordering::Relaxed),
+            dropped: output::DROPPED.load(Ordering::Relaxed),
         };
         Ok(())
     })
@@ -413,11 +416,18 @@ const PACKAGE: (&str, &str, &str) = (
     include_str!("../python/gophersnake/__init__.py"),
 );
 
-const HELPERS: &[(&str, &str, &str)] = helpers!["errors", "output", "lifecycle", "signals", "processes"];
+const HELPERS: &[(&str, &str, &str)] = helpers!["errors", "output", "log", "lifecycle", "signals", "processes"];
 
 /// The helpers that need NumPy, or are needed after it only.
-const NUMPY_HELPERS: &[(&str, &str, &str)] =
-    helpers!["streams", "values", "classes", "callbacks", "iterator", "tasks", "reload"];
+const NUMPY_HELPERS: &[(&str, &str, &str)] = helpers![
+    "streams",
+    "values",
+    "classes",
+    "callbacks",
+    "iterator",
+    "tasks",
+    "reload"
+];
 
 fn load_helpers(py: Python<'_>, helpers: &[(&str, &str, &str)]) -> PyResult<()> {
     for (name, file, source) in helpers {

@@ -25,8 +25,9 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 static RETURNED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
 static BELL: AtomicI32 = AtomicI32::new(-1);
 
-/// Names a descriptor to which the library writes one byte whenever a lease came back: the host then calls
-/// `snake_lease_returned_copy`. A descriptor below 0 means none. Writing never blocks if the descriptor does not.
+/// Names a descriptor to which the library writes one byte whenever there is news: a lease came back, and the host calls
+/// `snake_lease_returned_copy`; or output waits, and it calls `snake_output_copy`. A descriptor below 0 means none.
+/// Writing never blocks if the descriptor does not.
 ///
 /// Any thread; never attaches.
 #[unsafe(no_mangle)]
@@ -105,9 +106,13 @@ pub(crate) fn come_back(id: u64) {
         returned.push(id);
         returned.len() == 1
     };
-    if !first {
-        return; // the host has been told, and takes all
+    if first {
+        ring(); // else the host has been told, and takes all
     }
+}
+
+/// Tells the host that there is news.
+pub(crate) fn ring() {
     let bell = BELL.load(Ordering::Acquire);
     if bell >= 0 {
         // A full pipe already says what this byte would; any other failure leaves the news to the next look.

@@ -20,7 +20,7 @@
 //! | `interrupt` | interrupting calls that run |
 //! | `function` | resolving a callable, and calling it |
 //! | `callback` | functions and values of the host's that Python holds, and calls |
-//! | `output` | `sys.stdout` and `sys.stderr` |
+//! | `output` | what Python prints: `sys.stdout` and `sys.stderr`, and the queues that hand it to the host |
 //!
 //! Rules for the whole crate: exported functions do nothing but check arguments and enter `boundary`; they never call
 //! one another. The core holds no lock of its own while it attaches. Only `Bound` references and raw pointers are
@@ -53,5 +53,6 @@ pub use interpreter::*;
 pub use interrupt::*;
 pub use lease::*;
 pub use object::*;
+pub use output::*;
 pub use tree::*;
 pub use value::*;

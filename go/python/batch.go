@@ -244,6 +244,7 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 	}
 	frame.hosted = frame.hosted[:0] // the core has them now
 	b.c.token = frame.call.token
+	b.c.capture = frame.call.capture
 	bytes := (*C.uint8_t)(unsafe.SliceData(frame.bytes))
 	if frame.isCancellable() {
 		if err := frame.crossApart(func() { b.failure = C.snake_function_map((*C.snake_function)(pointer), b.c, bytes) }); err != nil {

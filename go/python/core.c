@@ -33,6 +33,13 @@ FORWARD(snake_error *, callback_install, (void (*call)(snake_invocation *)), (ca
 FORWARD(snake_error *, function_map, (const snake_function *function, snake_batch *batch, const uint8_t *bytes),
         (function, batch, bytes))
 FORWARD(void, function_free, (snake_function * function), (function))
+FORWARD(snake_error *, output_new, (size_t limit, uint64_t patience, uint64_t *queue), (limit, patience, queue))
+FORWARD(snake_error *, output_copy,
+        (uint64_t queue, uint8_t *buffer, size_t capacity, size_t *len, uint32_t *stream, uint64_t *dropped),
+        (queue, buffer, capacity, len, stream, dropped))
+FORWARD(snake_error *, output_close, (uint64_t queue), (queue))
+FORWARD(void, output_free, (uint64_t queue), (queue))
+FORWARD(void, output_bypass, (uint32_t bypass), (bypass))
 
 static snake_error *(*core_function_call)(const snake_function *, snake_call *, const uint8_t *, const void *,
                                           const void *, const void *, const void *);
@@ -73,6 +80,11 @@ static const struct {
     {"snake_function_free", &core_function_free},
     {"snake_function_call", &core_function_call},
     {"snake_function_map", &core_function_map},
+    {"snake_output_new", &core_output_new},
+    {"snake_output_copy", &core_output_copy},
+    {"snake_output_close", &core_output_close},
+    {"snake_output_free", &core_output_free},
+    {"snake_output_bypass", &core_output_bypass},
 };
 
 // Opens a library. On failure returns NULL and sets *error to a copy of what the loader says.

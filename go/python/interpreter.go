@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -52,6 +54,25 @@ type Config struct {
 	CancelGrace time.Duration
 	// ForbidRetaining makes a call fail with [ErrRetained] if Python keeps lent memory.
 	ForbidRetaining bool
+	// Stdout and Stderr get what Python prints to sys.stdout and sys.stderr, in whole lines where Python ends them, from a
+	// goroutine each. Up to 4 MiB wait for a writer that is slow; then who prints waits too, until the writer has not
+	// taken anything for a second. From then on lines are dropped, which Stats counts, and a line says how many as soon as the
+	// writer works. So they are where a writer fails. Shutdown returns when all is written; a program that ends without it
+	// loses what still waits. If Python is called by a writer, what it prints goes to the process's own streams.
+	//
+	// What is printed by C code and by other processes, and through descriptors, goes to the process's own streams, and so does
+	// all output if the writer is nil: there it is written before print returns.
+	Stdout, Stderr io.Writer
+	// Logger gets what Python logs by its module logging, unless that goes to handlers of its own only; warnings of the
+	// module warnings; and exceptions that nobody can catch, in threads and in __del__. If it is nil, Python does with them
+	// what it always does.
+	//
+	// The levels DEBUG to ERROR are those of slog, CRITICAL is ERROR+4, and others lie where they lie in Python. The root
+	// logger has the lowest level that the logger's handler has enabled, so that records below it cost little; a change
+	// of that level reaches Python within a second or so. A record keeps its time, and has these attributes: logger, file, line,
+	// function, thread, task, exception, traceback, stack, and those that `extra` gives it: numbers, texts, times, slices and
+	// maps, and repr of the rest. Long values are cut. Records wait and are dropped as lines are.
+	Logger *slog.Logger
 }
 
 // Interpreter is the Python of this process. Any goroutine may use it.
@@ -62,6 +83,7 @@ type Interpreter struct {
 	// sources keeps Config.Modules open; imports may come at any time, until the process ends.
 	sources    *os.File
 	sourcesKey string
+	outputs    outputs
 	frames     []*frame // the one for each slot of the gate, if it has one; frame.slot says which
 	none       *Object
 	// functions are those that this package uses itself, by name.
@@ -90,12 +112,17 @@ func Start(config Config) (*Interpreter, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Modules = nil // neither comparable nor printable
+	output := outputs{config.Stdout, config.Stderr, config.Logger}
+	// Neither comparable nor printable.
+	config.Modules, config.Stdout, config.Stderr, config.Logger = nil, nil, nil, nil
 	started.mu.Lock()
 	defer started.mu.Unlock()
 	if in := started.interpreter; in != nil {
 		if in.sourcesKey != sources.key {
 			return nil, errors.New("python: already started with another configuration: Config.Modules are not the same")
+		}
+		if err := in.outputs.compare(output); err != nil {
+			return nil, fmt.Errorf("python: already started with another configuration: %w", err)
 		}
 		if !reflect.DeepEqual(in.config, config) {
 			return nil, fmt.Errorf("python: already started with another configuration: have %+v, want %+v", in.config, config)
@@ -129,7 +156,8 @@ func Start(config Config) (*Interpreter, error) {
 		return nil, err
 	}
 	in := &Interpreter{
-		config: config, env: env.describe(loaded.core), sources: file, sourcesKey: sources.key, gate: newGate(slots), frames: make([]*frame, slots),
+		config: config, env: env.describe(loaded.core), sources: file, sourcesKey: sources.key, outputs: output, gate: newGate(slots),
+		frames: make([]*frame, slots),
 	}
 	in.none = &Object{in: in}
 	numpy := time.Duration(coreStats().numpy_import) //nolint:gosec // no import takes that long
@@ -140,6 +168,9 @@ func Start(config Config) (*Interpreter, error) {
 		if err := in.watch(folders); err != nil {
 			return nil, err
 		}
+	}
+	if err := in.takeOutput(output); err != nil {
+		return nil, err
 	}
 	started.interpreter = in
 	return in, nil
@@ -211,6 +242,9 @@ func (in *Interpreter) enter(ctx context.Context) (*frame, error) {
 		f = in.newFrame(slot)
 	}
 	f.ctx, f.worker = ctx, worker
+	if capturing.Load() != 0 || f.call.capture != 0 {
+		f.call.capture = captureOf(ctx)
+	}
 	return f, nil
 }
 
@@ -276,6 +310,8 @@ type Stats struct {
 	StillRunning int
 	// Hosted counts Go functions and Go values that Python reaches.
 	Hosted int
+	// Dropped counts lines of output and records of logging that were lost, because writing them took too long or failed.
+	Dropped int
 }
 
 // Stats returns the counters. It never waits for Python.
@@ -293,6 +329,7 @@ func (in *Interpreter) Stats() Stats {
 		Threads:       int(counts.threads), //nolint:gosec // a counter of this process
 		StillRunning:  int(stillRunning.Load()),
 		Hosted:        hosted.count(),
+		Dropped:       int(counts.dropped) + droppedLines(), //nolint:gosec // counters of this process
 	}
 }
 
@@ -309,20 +346,24 @@ func coreStats() C.snake_stats {
 // does what Python does at the end of a program: it joins threads that are not daemons, runs atexit handlers and
 // flushes output.
 //
+// It also waits until [Config].Stdout, Stderr and Logger have got all of it, and returns an error if they could not.
+//
 // If the context ends earlier, Shutdown returns its error and the rest goes on in the background. It may be called
 // again, to wait again. CPython is not finalised and cannot be started anew in this process.
 func (in *Interpreter) Shutdown(ctx context.Context) error {
 	select {
 	case <-in.gate.close():
 	case <-ctx.Done():
+		flushOutput()
 		return fmt.Errorf("python: calls are still running: %w", contextError(ctx))
 	}
 	done := make(chan error, 1)
 	go func() { done <- takeError(C.snake_interpreter_shutdown(C.uint64_t(math.MaxInt64))) }()
 	select {
 	case err := <-done:
-		return err
+		return errors.Join(err, endOutput(ctx))
 	case <-ctx.Done():
+		flushOutput()
 		return fmt.Errorf("python: threads or exit handlers of Python are still running: %w", contextError(ctx))
 	}
 }

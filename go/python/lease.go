@@ -21,7 +21,8 @@ type leaseTable struct {
 	bytes uintptr
 	total uint64
 
-	bell sync.Once
+	bell    sync.Once
+	failure error // of the bell
 }
 
 // lease is memory that Python still reaches.
@@ -82,10 +83,11 @@ func (t *leaseTable) collect() {
 	}
 }
 
-// listen starts a goroutine that collects whenever the core rings. It waits in Go's poller, not on a thread.
+// listen starts a goroutine that collects, and wakes the drains of output, whenever the core rings. It waits in Go's poller, not on a thread.
 func (t *leaseTable) listen() {
 	var ends [2]int
 	if err := syscall.Pipe2(ends[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC); err != nil {
+		t.failure = err
 		return // out of descriptors: leases are then collected by the next call that holds one, or by Stats
 	}
 	bell := os.NewFile(uintptr(ends[0]), "gophersnake leases") //nolint:gosec // a descriptor is not negative
@@ -97,6 +99,7 @@ func (t *leaseTable) listen() {
 				return
 			}
 			t.collect()
+			wakeDrains()
 		}
 	}()
 	t.collect()

@@ -104,14 +104,14 @@ _QUALNAME = type.__dict__["__qualname__"].__get__
 
 def _class_name(cls: type) -> str:
     try:
-        return _clean(f"{_MODULE(cls)}.{_QUALNAME(cls)}", MAX_NAME)
+        return clean(f"{_MODULE(cls)}.{_QUALNAME(cls)}", MAX_NAME)
     except AttributeError:  # a class may have no module
-        return _clean(_QUALNAME(cls), MAX_NAME)
+        return clean(_QUALNAME(cls), MAX_NAME)
 
 
 def _message(exception: BaseException) -> str:
     try:
-        return _clean(str(exception), MAX_MESSAGE)
+        return clean(str(exception), MAX_MESSAGE)
     except BaseException as failure:  # a hostile __str__ may raise anything, SystemExit too
         return f"<no message: __str__ raised {_class_name(type(failure)).removeprefix('builtins.')}>"
 
@@ -121,7 +121,7 @@ def _traceback(exception: BaseException) -> str:
         lines = traceback.TracebackException(
             type(exception), exception, _links(exception), limit=-MAX_FRAMES, max_group_width=15
         )
-        return _clean("".join(lines.format()), MAX_TRACEBACK)
+        return clean("".join(lines.format()), MAX_TRACEBACK)
     except BaseException as failure:
         return f"<no traceback: {_class_name(type(failure))} while formatting it>\n"
 
@@ -140,7 +140,7 @@ def _frames(exception: BaseException) -> list[Frame]:
     while link is not None:
         code = link.tb_frame.f_code
         name = getattr(code, "co_qualname", code.co_name)
-        frames.append((_clean(code.co_filename, MAX_NAME), _clean(name, MAX_NAME), link.tb_lineno or 0))
+        frames.append((clean(code.co_filename, MAX_NAME), clean(name, MAX_NAME), link.tb_lineno or 0))
         link = link.tb_next
     return list(frames)
 
@@ -152,10 +152,10 @@ def _notes(exception: BaseException) -> list[str]:
         return []
     if not isinstance(notes, list | tuple):
         return []
-    return [_clean(note, MAX_MESSAGE) for note in notes[:MAX_NOTES] if isinstance(note, str)]
+    return [clean(note, MAX_MESSAGE) for note in notes[:MAX_NOTES] if isinstance(note, str)]
 
 
-def _clean(text: str, limit: int) -> str:
+def clean(text: str, limit: int) -> str:
     """Text that has a UTF-8 form and at most ``limit`` characters."""
     text = str.__str__(text)  # a subclass may say anything about its length
     if len(text) > limit:
