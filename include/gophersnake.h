@@ -266,6 +266,27 @@ typedef uint32_t snake_want;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Where the function of the host's was called that a thread runs.
+enum snake_origin
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // It runs none.
+  SNAKE_ORIGIN_NONE = 0,
+  // In a call of the host's.
+  SNAKE_ORIGIN_CALL = 1,
+  // On a thread that Python started.
+  SNAKE_ORIGIN_THREAD = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum snake_origin snake_origin;
+#else
+typedef uint32_t snake_origin;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // How a call of the host's function ended.
 enum snake_outcome
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -552,6 +573,8 @@ typedef struct snake_invocation {
   uint64_t function;
   // The `token` of the `snake_call` that this thread is in; 0 on a thread that is in none.
   uint64_t caller;
+  // How many of the host's functions run on this thread already.
+  uint32_t depth;
   // The positional arguments, then a `TEXT` and a value for each keyword argument. All that they point to stays
   // valid for the call; the host may take an `OBJECT` over by setting its `bits` to 0.
   struct snake_value *values;
@@ -645,11 +668,14 @@ void snake_tree_free(struct snake_tree *tree);
 // Borrows the memory of an array. Its elements must be aligned and in native byte order.
 //
 // The memory stays valid until `snake_array_release`; Python may write to it meanwhile. Any thread; attaches.
+// The token is that of a `snake_call`.
 //
 // # Safety
 //
 // `object` must be a reference that its owner did not end yet; `array` must point to room for the result.
-struct snake_error *snake_array_borrow(const struct snake_object *object, struct snake_array *array);
+struct snake_error *snake_array_borrow(const struct snake_object *object,
+                                       uint64_t token,
+                                       struct snake_array *array);
 
 // Ends a borrow. NULL is allowed. Any thread; never attaches and never waits.
 //
@@ -781,6 +807,9 @@ struct snake_error *snake_function_map(const struct snake_function *function,
 //
 // `call` must be a function that stays there for ever.
 struct snake_error *snake_callback_install(void (*call)(struct snake_invocation *invocation));
+
+// Tells whether the calling thread runs a function of the host's: a `SNAKE_ORIGIN_*` value. Any thread; never attaches.
+uint32_t snake_callback_origin(void);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -15,6 +15,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::boundary::{guarded, out};
+use crate::callback;
 use crate::error::Error;
 
 /// How many leases are out.
@@ -96,6 +97,9 @@ unsafe extern "C" fn give_back(capsule: *mut ffi::PyObject) {
 
 /// Tells the host that Python has let go of what a number stands for.
 pub(crate) fn come_back(id: u64) {
+    if callback::is_fork() {
+        return; // nobody is there to be told, and another thread may have held the lock when the process forked
+    }
     let first = {
         let mut returned = RETURNED.lock().unwrap_or_else(PoisonError::into_inner);
         returned.push(id);

@@ -37,11 +37,12 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 	f := value.(*hostFunction)
 	r := &reply{invocation: invocation, function: f}
 	if outer != nil {
-		if err := in.suspend(outer); err != nil {
+		outermost := invocation.depth == 0
+		if err := in.suspend(outer, outermost); err != nil {
 			r.fail(err)
 			return
 		}
-		defer in.resume(outer)
+		defer in.resume(outer, outermost)
 	}
 	if outer == nil {
 		runner := newRunner()
@@ -66,6 +67,9 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 		r.exit()
 	}
 }
+
+// originOfCaller tells whether the calling goroutine runs a Go function that Python called: it stays on its thread.
+func originOfCaller() origin { return origin(C.snake_callback_origin()) }
 
 // runner is a goroutine on which the Go functions run that a call of Python calls.
 //

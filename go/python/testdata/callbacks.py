@@ -26,3 +26,18 @@ def sleep(seconds: float, kept: Any) -> None:
     import time
 
     time.sleep(seconds)
+
+
+def passed(argument: Any) -> Any:
+    """Return the argument."""
+    return argument
+
+
+class Doomed:
+    """Calls a function when it is destroyed."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __del__(self) -> None:
+        self.function()
