@@ -453,10 +453,9 @@ func functionName(p place) string {
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		name = name[dot+1:]
 	}
-	if strings.HasPrefix(name, "func") {
-		if _, err := strconv.Atoi(name[4:]); err == nil {
-			return "func" // a literal has no name
-		}
+	_, err := strconv.Atoi(strings.TrimPrefix(name, "func"))
+	if err == nil || !isIdentifier(name) {
+		return "func" // a literal has no name
 	}
 	return name
 }
