@@ -41,3 +41,17 @@ class Doomed:
 
     def __del__(self) -> None:
         self.function()
+
+
+def call(function: Any) -> Any:
+    """Call the function."""
+    return function()
+
+
+def keep_exception(function: Any) -> None:
+    """Keep the exception that passed through Go in a variable of a frame that its traceback reaches."""
+    try:
+        function(lambda: 1 // 0)
+    except ZeroDivisionError as exception:
+        kept = exception
+        assert kept
