@@ -52,7 +52,10 @@
 #define SNAKE_MAX_DIMENSIONS 32
 
 // How deep calls of the host's functions and calls from within them may nest on one thread.
-#define SNAKE_MAX_NESTING 200
+//
+// A level through NumPy takes 6 KiB of stack, so that this is a third of the 2 MiB that threads have at least where
+// nobody asked for less; with 1 MiB there is half of it left. CPython's limit of recursion may come first.
+#define SNAKE_MAX_NESTING 100
 
 // What kind of failure a `snake_error` reports.
 enum snake_error_code

@@ -107,7 +107,10 @@ pub struct Invocation {
 }
 
 /// How deep calls of the host's functions and calls from within them may nest on one thread.
-pub const MAX_NESTING: u32 = 200;
+///
+/// A level through NumPy takes 6 KiB of stack, so that this is a third of the 2 MiB that threads have at least where
+/// nobody asked for less; with 1 MiB there is half of it left. CPython's limit of recursion may come first.
+pub const MAX_NESTING: u32 = 100;
 
 /// The function of the host that calls its functions.
 static CALL: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());

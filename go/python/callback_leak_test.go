@@ -125,13 +125,18 @@ del threads, t, work`, with(n, KW{"f": function}))
 				}
 			}
 			work(max(calls/10, 2_000)) // fills caches
-			settled := func() int { return in.Stats().Hosted }
-			before, hostedBefore, routinesBefore := count(t, in), settled(), runtime.NumGoroutine()
+			before, hosted, routines := count(t, in), in.Stats().Hosted, runtime.NumGoroutine()
 			work(calls)
-			after := count(t, in)
-			if !eventually(func() bool { return settled() <= hostedBefore && runtime.NumGoroutine() <= routinesBefore }) {
-				t.Errorf("%d handles and %d goroutines, before %d and %d", settled(), runtime.NumGoroutine(), hostedBefore, routinesBefore)
+			// What Go and Python hold by one another takes a collection on each side, in turn.
+			if !eventually(func() bool {
+				runtime.GC()
+				passes[any](t, in, "import gc; gc.collect()", nil)
+				return in.Stats().Hosted <= hosted && in.Stats().Objects <= before.Objects && runtime.NumGoroutine() <= routines
+			}) {
+				t.Errorf("%+v and %d goroutines, before %d handles, %d objects, %d goroutines",
+					in.Stats(), runtime.NumGoroutine(), hosted, before.Objects, routines)
 			}
+			after := count(t, in)
 			for _, row := range []struct {
 				name                string
 				before, after, most int
@@ -141,8 +146,10 @@ del threads, t, work`, with(n, KW{"f": function}))
 				{"bytes of resident memory", before.Resident, after.Resident, 12 << 20},
 				{"OS threads", before.Threads, after.Threads, 6},
 				{"descriptors", before.Descriptors, after.Descriptors, 0},
-				{"objects", before.Objects, after.Objects, 0},
 			} {
+				if raceDetector && row.name == "bytes of resident memory" {
+					continue // the detector forgets no goroutine that ends as a coroutine
+				}
 				if row.after-row.before > row.most {
 					t.Errorf("%d %s more after %d calls (%d, before %d)", row.after-row.before, row.name, calls, row.after, row.before)
 				}
