@@ -269,7 +269,6 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
     let py = unsafe { Python::assume_attached() };
     // SAFETY: the caller's promise.
     let function = unsafe { borrow(py, function) }?;
-    thread_state::enter_call(batch.token)?;
     // For all calls at once, because the first may end what the last describes.
     let mut held = Vec::new();
     for index in 0..batch.calls_len {
@@ -280,6 +279,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
         };
         held.extend(hold(py, values).map_err(describe)?);
     }
+    thread_state::enter_call(batch.token)?;
     let mut scratch = Scratch::new(batch.scratch, batch.scratch_len);
     for index in 0..batch.calls_len {
         // SAFETY: NULL or the host's flag, aligned as checked, to which everybody writes atomically.
@@ -530,7 +530,9 @@ fn hold<'py>(py: Python<'py>, values: &[Value]) -> Result<SmallVec<[Bound<'py, P
         .iter()
         .filter(|value| value.kind == Kind::Object as u32 && value.bits != 0);
     // SAFETY: the caller of the exported function promises that they are alive.
-    objects.map(|value| unsafe { Object::borrow_address(py, value.bits) }).collect()
+    objects
+        .map(|value| unsafe { Object::borrow_address(py, value.bits) })
+        .collect()
 }
 
 /// Builds the arguments, calls, and describes the result.

@@ -32,7 +32,7 @@ func TestCallbackStack(t *testing.T) {
 			command := scenarioCommand("deep nesting")
 			limited := exec.Command("bash", "-c", "ulimit -S -s "+limit+"; exec \"$0\"", command.Path)
 			limited.Env = command.Env
-			if got := strings.TrimSpace(passCommand(t, limited)); got != "99" {
+			if got := strings.TrimSpace(passCommand(t, limited)); got != "100" {
 				t.Errorf("nested %s levels deep", got)
 			}
 		})

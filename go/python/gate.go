@@ -233,9 +233,8 @@ func (g *gate) abandon(slot int) {
 func (g *gate) forget() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.suspended.Add(-1) == 0 && g.closed.Load() && g.collectedSlots() == g.slots {
-		close(g.idle)
-	}
+	g.suspended.Add(-1)
+	g.offer() // a closed gate may be idle now
 }
 
 // retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does
