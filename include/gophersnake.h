@@ -52,7 +52,10 @@
 #define SNAKE_MAX_DIMENSIONS 32
 
 // How deep calls of the host's functions and calls from within them may nest on one thread.
-#define SNAKE_MAX_NESTING 200
+//
+// A level through NumPy takes 6 KiB of stack, so that this is a third of the 2 MiB that threads have at least where
+// nobody asked for less; with 1 MiB there is half of it left. CPython's limit of recursion may come first.
+#define SNAKE_MAX_NESTING 100
 
 // What kind of failure a `snake_error` reports.
 enum snake_error_code
@@ -263,6 +266,27 @@ enum snake_want
 typedef enum snake_want snake_want;
 #else
 typedef uint32_t snake_want;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Where the function of the host's was called that a thread runs.
+enum snake_origin
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // It runs none.
+  SNAKE_ORIGIN_NONE = 0,
+  // In a call of the host's.
+  SNAKE_ORIGIN_CALL = 1,
+  // On a thread that Python started.
+  SNAKE_ORIGIN_THREAD = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum snake_origin snake_origin;
+#else
+typedef uint32_t snake_origin;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -558,6 +582,8 @@ typedef struct snake_invocation {
   uint64_t function;
   // The `token` of the `snake_call` that this thread is in; 0 on a thread that is in none.
   uint64_t caller;
+  // How many of the host's functions run on this thread already.
+  uint32_t depth;
   // The positional arguments, then a `TEXT` and a value for each keyword argument. All that they point to stays
   // valid for the call; the host may take an `OBJECT` over by setting its `bits` to 0.
   struct snake_value *values;
@@ -651,11 +677,14 @@ void snake_tree_free(struct snake_tree *tree);
 // Borrows the memory of an array. Its elements must be aligned and in native byte order.
 //
 // The memory stays valid until `snake_array_release`; Python may write to it meanwhile. Any thread; attaches.
+// The token is that of a `snake_call`.
 //
 // # Safety
 //
 // `object` must be a reference that its owner did not end yet; `array` must point to room for the result.
-struct snake_error *snake_array_borrow(const struct snake_object *object, struct snake_array *array);
+struct snake_error *snake_array_borrow(const struct snake_object *object,
+                                       uint64_t token,
+                                       struct snake_array *array);
 
 // Ends a borrow. NULL is allowed. Any thread; never attaches and never waits.
 //
@@ -788,6 +817,9 @@ struct snake_error *snake_function_map(const struct snake_function *function,
 //
 // `call` must be a function that stays there for ever.
 struct snake_error *snake_callback_install(void (*call)(struct snake_invocation *invocation));
+
+// Tells whether the calling thread runs a function of the host's: a `SNAKE_ORIGIN_*` value. Any thread; never attaches.
+uint32_t snake_callback_origin(void);
 
 // Makes a queue for output, which `gophersnake.output` is told to use by its number.
 //

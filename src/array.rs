@@ -49,7 +49,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use crate::boundary::{Failure, attached, out};
+use crate::boundary::{Failure, attached_in_call, out};
 use crate::callback::Gift;
 use crate::error::{Error, type_name};
 use crate::lease;
@@ -741,13 +741,14 @@ pub struct Array {
 /// Borrows the memory of an array. Its elements must be aligned and in native byte order.
 ///
 /// The memory stays valid until `snake_array_release`; Python may write to it meanwhile. Any thread; attaches.
+/// The token is that of a `snake_call`.
 ///
 /// # Safety
 ///
 /// `object` must be a reference that its owner did not end yet; `array` must point to room for the result.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn snake_array_borrow(object: *const Object, array: *mut Array) -> *mut Error {
-    attached(|py| {
+pub unsafe extern "C" fn snake_array_borrow(object: *const Object, token: u64, array: *mut Array) -> *mut Error {
+    attached_in_call(token, |py| {
         // SAFETY: the caller's promise; likewise for the object.
         let out = unsafe { out("array", array) }.map_err(Failure::Report)?;
         // SAFETY: see above.

@@ -38,6 +38,18 @@ pub enum Outcome {
     Exited = 3,
 }
 
+/// Where the function of the host's was called that a thread runs.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It runs none.
+    None = 0,
+    /// In a call of the host's.
+    Call = 1,
+    /// On a thread that Python started.
+    Thread = 2,
+}
+
 /// Memory that the host gives away as an array: it stays valid and in its place until the lease comes back.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +68,8 @@ pub struct Invocation {
     pub function: u64,
     /// The `token` of the `snake_call` that this thread is in; 0 on a thread that is in none.
     pub caller: u64,
+    /// How many of the host's functions run on this thread already.
+    pub depth: u32,
     /// The positional arguments, then a `TEXT` and a value for each keyword argument. All that they point to stays
     /// valid for the call; the host may take an `OBJECT` over by setting its `bits` to 0.
     pub values: *mut Value,
@@ -93,7 +107,10 @@ pub struct Invocation {
 }
 
 /// How deep calls of the host's functions and calls from within them may nest on one thread.
-pub const MAX_NESTING: u32 = 200;
+///
+/// A level through NumPy takes 6 KiB of stack, so that this is a third of the 2 MiB that threads have at least where
+/// nobody asked for less; with 1 MiB there is half of it left. CPython's limit of recursion may come first.
+pub const MAX_NESTING: u32 = 100;
 
 /// The function of the host that calls its functions.
 static CALL: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
@@ -195,12 +212,15 @@ impl GoFunction {
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> Result<Bound<'py, PyAny>, Failure> {
         let call = installed();
-        if process::is_fork() || call.is_none() {
-            return Err(PyRuntimeError::new_err(format!(
-                "{}: Go does not run in a forked process: use the start method \"spawn\" or \"forkserver\"",
-                self.__repr__(py)
-            ))
-            .into());
+        let refusal = if process::is_fork() || call.is_none() {
+            Some("Go does not run in a forked process: use the start method \"spawn\" or \"forkserver\"")
+        } else if thread_state::callbacks().is_none() {
+            Some("Go does not run any more on this thread, which is ending")
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            return Err(PyRuntimeError::new_err(format!("{}: {refusal}", self.__repr__(py))).into());
         }
         // SAFETY: the host promises that the plan of a function stays as it is for ever, or is NULL.
         let plan = unsafe { self.plan.as_ref() };
@@ -259,6 +279,7 @@ impl Invocation {
         Invocation {
             function,
             caller: 0,
+            depth: thread_state::callbacks().unwrap_or(0),
             values: std::ptr::null_mut(),
             values_len: 0,
             bytes: std::ptr::null(),
@@ -283,6 +304,12 @@ fn installed() -> Option<unsafe extern "C" fn(*mut Invocation)> {
     let call = CALL.load(Ordering::Acquire);
     // SAFETY: only `snake_callback_install` stores here; NULL is none.
     unsafe { std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(*mut Invocation)>>(call) }
+}
+
+/// Tells whether the calling thread runs a function of the host's: a `SNAKE_ORIGIN_*` value. Any thread; never attaches.
+#[unsafe(no_mangle)]
+pub extern "C" fn snake_callback_origin() -> u32 {
+    thread_state::origin() as u32
 }
 
 /// Lets the host end what it keeps for a call that ends now.
@@ -409,6 +436,9 @@ impl GoValue {
 
 impl Drop for GoValue {
     fn drop(&mut self) {
+        if process::is_fork() {
+            return; // as for `lease::come_back`
+        }
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         let address = self.address.load(Ordering::Relaxed);
         if let Some(live) = live.as_mut()
@@ -436,13 +466,14 @@ pub(crate) fn make_value<'py>(
         Some(Ok(class)) => class.clone(),
         _ => py.get_type::<GoValue>(),
     };
-    PENDING.set(Some(handle));
+    // Making an object may run Python code, which may come here again.
+    let outer = PENDING.replace(Some(handle));
     // As `object.__new__` would be called: a subclass has a constructor of its own.
     let made = py
         .get_type::<GoValue>()
         .getattr("__new__")
         .and_then(|new| new.call1((class,)));
-    if PENDING.take().is_some() {
+    if PENDING.replace(outer).is_some() {
         lease::come_back(handle);
     }
     let made = made?;

@@ -275,6 +275,16 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
     let py = unsafe { Python::assume_attached() };
     // SAFETY: the caller's promise.
     let function = unsafe { borrow(py, function) }?;
+    // For all calls at once, because the first may end what the last describes.
+    let mut held = Vec::new();
+    for index in 0..batch.calls_len {
+        // SAFETY: `index` is below the number of calls; the values are as many as it says, as the caller promises.
+        let values = unsafe {
+            let call = &*batch.calls.add(index);
+            slice("values", call.values, call.values_len)?
+        };
+        held.extend(hold(py, values).map_err(describe)?);
+    }
     thread_state::enter_call(batch.token)?;
     let captured = output::capture(py, batch.capture);
     let mut scratch = Scratch::new(batch.scratch, batch.scratch_len);
@@ -310,7 +320,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
         unsafe { batch.errors.add(index).write(error) };
         batch.made = index + 1;
     }
-    drop(function);
+    drop((function, held));
     output::complete();
     drop(captured);
     let keeps = thread_state::leave_call();
@@ -464,7 +474,7 @@ unsafe fn run_one(
         gifts: None,
     };
     let mut arguments = Arguments::new(described.values, described.bytes, lends);
-    let outcome = run(function, call, &mut arguments, described.want);
+    let outcome = run(function, call, described.values, &mut arguments, described.want);
     end(call, outcome, &arguments.lent)
 }
 
@@ -521,14 +531,28 @@ fn describe(failure: Failure) -> Box<Report> {
     counted(|py| failure.report(py))
 }
 
+/// Makes references of our own to the objects among the arguments: making one may run Python code, and while that calls
+/// a function of the host's, the host may end the references that it described.
+fn hold<'py>(py: Python<'py>, values: &[Value]) -> Result<SmallVec<[Bound<'py, PyAny>; 4]>, Failure> {
+    let objects = values
+        .iter()
+        .filter(|value| value.kind == Kind::Object as u32 && value.bits != 0);
+    // SAFETY: the caller of the exported function promises that they are alive.
+    objects
+        .map(|value| unsafe { Object::borrow_address(py, value.bits) })
+        .collect()
+}
+
 /// Builds the arguments, calls, and describes the result.
 fn run<'py>(
     function: &Bound<'py, PyAny>,
     call: &mut Call,
+    values: &[Value],
     arguments: &mut Arguments<'_, 'py>,
     want: Want,
 ) -> Result<(), Failure> {
     let py = function.py();
+    let _held = hold(py, values)?;
     // The first slot belongs to the callee: `ARGUMENTS_OFFSET`.
     let mut objects = SmallVec::<[*mut ffi::PyObject; 8]>::new();
     // What `objects` points to, but for the arrays, which `arguments.lent` owns.

@@ -1,6 +1,6 @@
 //! References to Python objects that the host owns.
 //!
-//! Freeing one only queues it: the next attach of any thread releases it. So a host may free from its garbage
+//! Freeing one only queues it: the next call of any thread releases it, when it ends. So a host may free from its garbage
 //! collector's thread, which must not wait for Python.
 #![expect(unsafe_code, reason = "hands references out as opaque pointers and takes them back")]
 

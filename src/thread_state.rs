@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::ffi;
 
 use crate::array::Spare;
-use crate::callback::MAX_NESTING;
+use crate::callback::{MAX_NESTING, Origin};
 use crate::error::{ErrorCode, Report};
 use crate::interrupt::Shared;
 use crate::{interpreter, object, process, signal};
@@ -134,9 +134,14 @@ pub(crate) fn enter_call(token: u64) -> Result<(), Box<Report>> {
         .unwrap_or(Ok(()))
 }
 
-/// Notes that the thread is in no call any more. Tells whether the host keeps something for it.
+/// Releases what the host gave back, and notes that the thread is in no call any more. Tells whether the host keeps
+/// something for it.
+///
+/// Releasing may run Python code, which may call the host: so it comes while the host knows the call, and after all
+/// else, because the host may then end whatever it lent.
 #[inline]
 pub(crate) fn leave_call() -> bool {
+    object::release_pending();
     THREAD_STATE
         .try_with(|state| {
             state.call.set(0);
@@ -160,11 +165,26 @@ pub(crate) fn exchange_interrupt(interrupt: Shared) -> Shared {
         .unwrap_or(Shared::NONE)
 }
 
+/// How many functions of the host's run on this thread, one inside of the other; none if the thread is ending.
+pub(crate) fn callbacks() -> Option<u32> {
+    THREAD_STATE.try_with(|state| state.callbacks.get()).ok()
+}
+
 /// Whether a function of the host's runs on this thread.
 pub(crate) fn is_in_callback() -> bool {
+    callbacks().is_some_and(|callbacks| callbacks > 0)
+}
+
+/// Where the function of the host's was called that runs on this thread.
+pub(crate) fn origin() -> Origin {
     THREAD_STATE
-        .try_with(|state| state.callbacks.get() > 0)
-        .unwrap_or(false)
+        .try_with(|state| match state.callbacks.get() {
+            0 => Origin::None,
+            // The threads that make calls of the host's own accord keep their thread state.
+            _ if state.kept.get().is_null() => Origin::Thread,
+            _ => Origin::Call,
+        })
+        .unwrap_or(Origin::None)
 }
 
 /// Runs `body`, a call of the host's, detached. `body` gets the token of the call that the thread is in, and tells
@@ -204,11 +224,11 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
     });
 }
 
-/// Attaches the calling thread, waiting for the GIL, and releases what other threads gave back meanwhile.
+/// Attaches the calling thread, waiting for the GIL.
 #[inline]
 pub(crate) fn attach() -> Result<Attached, Box<Report>> {
     interpreter::check_running()?;
-    let attached = THREAD_STATE
+    Ok(THREAD_STATE
         .try_with(|state| {
             let kept = state.kept.get();
             if kept.is_null() || state.entered.get() {
@@ -220,9 +240,7 @@ pub(crate) fn attach() -> Result<Attached, Box<Report>> {
             Attached { kept: state, before: 0 }
         })
         // The thread is ending and its own thread state is gone: use one for this call only.
-        .unwrap_or_else(|_| attach_foreign());
-    object::release_pending();
-    Ok(attached)
+        .unwrap_or_else(|_| attach_foreign()))
 }
 
 /// Attaches a thread for the first time, or inside of another guard.

@@ -37,11 +37,12 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 	f := value.(*hostFunction)
 	r := &reply{invocation: invocation, function: f}
 	if outer != nil {
-		if err := in.suspend(outer); err != nil {
+		outermost := invocation.depth == 0
+		if err := in.suspend(outer, outermost); err != nil {
 			r.fail(err)
 			return
 		}
-		defer in.resume(outer)
+		defer in.resume(outer, outermost)
 	}
 	if outer == nil {
 		runner := newRunner()
@@ -66,6 +67,9 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 		r.exit()
 	}
 }
+
+// originOfCaller tells whether the calling goroutine runs a Go function that Python called: it stays on its thread.
+func originOfCaller() origin { return origin(C.snake_callback_origin()) }
 
 // runner is a goroutine on which the Go functions run that a call of Python calls.
 //
@@ -449,10 +453,9 @@ func functionName(p place) string {
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		name = name[dot+1:]
 	}
-	if strings.HasPrefix(name, "func") {
-		if _, err := strconv.Atoi(name[4:]); err == nil {
-			return "func" // a literal has no name
-		}
+	_, err := strconv.Atoi(strings.TrimPrefix(name, "func"))
+	if err == nil || !isIdentifier(name) {
+		return "func" // a literal has no name
 	}
 	return name
 }

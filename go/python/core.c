@@ -18,7 +18,8 @@ FORWARD(snake_error *, interpreter_stats, (snake_stats * stats), (stats))
 FORWARD(void, lease_notify, (int32_t descriptor), (descriptor))
 FORWARD(snake_error *, lease_returned_copy, (uint64_t *leases, size_t capacity, size_t *out_len),
         (leases, capacity, out_len))
-FORWARD(snake_error *, array_borrow, (const snake_object *object, snake_array *array), (object, array))
+FORWARD(snake_error *, array_borrow, (const snake_object *object, uint64_t token, snake_array *array),
+        (object, token, array))
 FORWARD(void, array_release, (snake_object * owner), (owner))
 FORWARD(void, tree_free, (snake_tree * tree), (tree))
 FORWARD(void, object_free, (snake_object * object), (object))
@@ -29,6 +30,7 @@ FORWARD(snake_error *, function_load, (const uint8_t *name, size_t name_len, uin
         (name, name_len, token, function))
 FORWARD(snake_error *, interrupt_raise, (const snake_interrupt *interrupt, uint64_t serial, uint32_t *raised),
         (interrupt, serial, raised))
+FORWARD(uint32_t, callback_origin, (void), ())
 FORWARD(snake_error *, callback_install, (void (*call)(snake_invocation *)), (call))
 FORWARD(snake_error *, function_map, (const snake_function *function, snake_batch *batch, const uint8_t *bytes),
         (function, batch, bytes))
@@ -73,6 +75,7 @@ static const struct {
     {"snake_lease_returned_copy", &core_lease_returned_copy},
     {"snake_callback_install", &core_callback_install},
     {"snake_interrupt_raise", &core_interrupt_raise},
+    {"snake_callback_origin", &core_callback_origin},
     {"snake_object_clone", &core_object_clone},
     {"snake_object_free", &core_object_free},
     {"snake_object_value", &core_object_value},

@@ -167,7 +167,7 @@ func TestWaitingHonoursContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	release := occupy(t, in, in.gate.slots)
+	release := occupy(t, in, slotsOf(in.gate))
 	reason := errors.New("the user left")
 	for _, row := range []struct {
 		name string

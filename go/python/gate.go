@@ -1,5 +1,8 @@
 package python
 
+// #include "core.h"
+import "C"
+
 import (
 	"container/list"
 	"context"
@@ -14,18 +17,23 @@ import (
 // inside cgo, where each would take an OS thread. Those that wait are served in the order in which they came; a
 // newcomer may find a slot that has just come back before it is offered to them.
 type gate struct {
-	slots   int
+	origin  func() origin   // of the caller
+	regular int             // how many words are slots that all calls share; the others are in reserve
+	all     []uint64        // a bit for each slot
 	free    []atomic.Uint64 // a bit for each free slot
 	waiting atomic.Int64    // who has to hear of a slot that comes back: queued goroutines, retirees, and a shutdown
 	closed  atomic.Bool
-	// suspended counts the calls that have given up their slot while a Go function runs, and come back for one.
-	suspended atomic.Int64
+	// suspended counts the calls that have given up their slot while a Go function runs, and come back for one; blocked
+	// the OS threads that they are on.
+	suspended, blocked atomic.Int64
 
 	mu        sync.Mutex
 	returning list.List // of chan int: suspended calls, which go first and which a closed gate lets in too
+	nested    list.List // of chan int: calls from within a Go function that Python called, which go before others
 	queue     list.List // of chan int, each with room for a slot, or -1 if the gate is closed
 	collected []uint64  // a bit for each slot that a closed gate has taken out of use
 	idle      chan struct{}
+	isIdle    bool
 	retired   []retiree
 }
 
@@ -35,13 +43,35 @@ type retiree struct {
 	free  func()
 }
 
-func newGate(slots int) *gate {
-	g := &gate{slots: slots, free: make([]atomic.Uint64, (slots+63)/64), collected: make([]uint64, (slots+63)/64), idle: make(chan struct{})}
-	for slot := range slots {
-		g.free[slot/64].Or(1 << (slot % 64))
+// origin says where the Go function was called that makes a call.
+type origin uint32
+
+const (
+	outside    origin = C.SNAKE_ORIGIN_NONE   // it was not called by Python
+	fromCall   origin = C.SNAKE_ORIGIN_CALL   // in a call, which gave up its slot
+	fromThread origin = C.SNAKE_ORIGIN_THREAD // on a thread of Python's
+)
+
+// reserved is how many slots are in reserve: for the calls from threads that Python started. They never wait for the
+// others, because those may wait for that thread in Python; and they were in Python without a slot before.
+const reserved = 16 * 64
+
+func newGate(slots int, origin func() origin) *gate {
+	regular := (slots + 63) / 64
+	words := regular + reserved/64
+	g := &gate{origin: origin, regular: regular, all: make([]uint64, words), free: make([]atomic.Uint64, words), collected: make([]uint64, words), idle: make(chan struct{})}
+	for i := range g.all {
+		g.all[i] = ^uint64(0)
+		if i == regular-1 && slots%64 != 0 {
+			g.all[i] = 1<<(slots%64) - 1
+		}
+		g.free[i].Store(g.all[i])
 	}
 	return g
 }
+
+// capacity returns a number that is above that of each slot.
+func (g *gate) capacity() int { return len(g.all) * 64 }
 
 // enter returns a slot, waiting for one until the context ends. The caller gives it back to [gate.leave].
 func (g *gate) enter(ctx context.Context) (int, error) {
@@ -58,8 +88,14 @@ func (g *gate) enter(ctx context.Context) (int, error) {
 }
 
 // take takes a free slot, if there is one.
-func (g *gate) take() (int, bool) {
-	for i := range g.free {
+func (g *gate) take() (int, bool) { return g.takeFrom(0, g.regular) }
+
+// takeReserved takes a free slot of the reserve. The caller holds the lock, and has seen that the gate is open or that
+// a suspended call keeps it from being idle.
+func (g *gate) takeReserved() (int, bool) { return g.takeFrom(g.regular, len(g.free)) }
+
+func (g *gate) takeFrom(first, end int) (int, bool) {
+	for i := first; i < end; i++ {
 		for free := g.free[i].Load(); free != 0; free = g.free[i].Load() {
 			bit := bits.TrailingZeros64(free)
 			if g.free[i].CompareAndSwap(free, free&^(1<<bit)) {
@@ -72,12 +108,24 @@ func (g *gate) take() (int, bool) {
 
 func (g *gate) wait(ctx context.Context) (int, error) {
 	turn := make(chan int, 1)
+	// A call from within a Go function that Python called goes first: until it is done, a thread waits for it. Otherwise
+	// each call would wait for all that came after it, and the suspended ones would become as many as there are.
+	line, origin := &g.queue, g.origin()
+	if origin != outside {
+		line = &g.nested
+	}
 	g.mu.Lock()
 	if g.closed.Load() {
 		g.mu.Unlock()
 		return 0, ErrClosed
 	}
-	place := g.queue.PushBack(turn)
+	if origin == fromThread {
+		if slot, ok := g.takeReserved(); ok {
+			g.mu.Unlock()
+			return slot, nil
+		}
+	}
+	place := line.PushBack(turn)
 	g.waiting.Add(1)
 	// A slot that came back before `waiting` was raised was offered to nobody.
 	g.offer()
@@ -101,7 +149,7 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 			g.offer()
 		}
 	default:
-		g.queue.Remove(place)
+		line.Remove(place)
 		g.waiting.Add(-1)
 	}
 	return 0, contextError(ctx)
@@ -119,31 +167,51 @@ func (g *gate) leave(slot int) {
 	g.mu.Unlock()
 }
 
-// maxSuspended bounds the calls that are suspended, each of which keeps an OS thread.
+// maxSuspended bounds the OS threads that wait in Python for Go functions which block. A Go program ends when it has
+// 10,000 threads, and each of these takes some 100 KiB of memory.
+//
+// The next one fails. It cannot wait: whoever waits for others to come back may be the one that they wait for, because
+// a blocked Go function may wait for a goroutine that calls Python.
 const maxSuspended = 1000
 
-// suspend gives the slot of a call back that goes on, for the time until resume.
-func (g *gate) suspend(slot int) error {
-	if g.suspended.Add(1) > maxSuspended {
-		g.suspended.Add(-1)
-		return fmt.Errorf("%w: %d calls of Python wait for Go functions that they called", ErrLimit, maxSuspended)
+// suspend gives the slot of a call back that goes on, for the time until resume. The outermost call of a thread counts.
+func (g *gate) suspend(slot int, outermost bool) error {
+	if outermost && g.blocked.Add(1) > maxSuspended {
+		g.blocked.Add(-1)
+		return fmt.Errorf("%w: %d threads wait in Python for Go functions that block: make fewer such calls at a time",
+			ErrLimit, maxSuspended)
 	}
+	g.suspended.Add(1)
 	g.leave(slot)
 	return nil
 }
 
 // resume takes a slot for a call that was suspended.
-func (g *gate) resume() int {
+func (g *gate) resume(outermost bool) int {
+	slot := g.takeAgain()
+	g.suspended.Add(-1) // after it has the slot: otherwise a closed gate would look idle
+	if outermost {
+		g.blocked.Add(-1)
+	}
+	return slot
+}
+
+func (g *gate) takeAgain() int {
 	if slot, ok := g.take(); ok {
-		g.suspended.Add(-1)
 		return slot
 	}
 	turn := make(chan int, 1)
+	origin := g.origin()
 	g.mu.Lock()
+	if origin == fromThread {
+		if slot, ok := g.takeReserved(); ok {
+			g.mu.Unlock()
+			return slot
+		}
+	}
 	for i, word := range g.collected {
 		if word != 0 {
 			g.collected[i] &= word - 1
-			g.suspended.Add(-1)
 			g.mu.Unlock()
 			return i*64 + bits.TrailingZeros64(word)
 		}
@@ -165,9 +233,8 @@ func (g *gate) abandon(slot int) {
 func (g *gate) forget() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.suspended.Add(-1) == 0 && g.closed.Load() && g.collectedSlots() == g.slots {
-		close(g.idle)
-	}
+	g.suspended.Add(-1)
+	g.offer() // a closed gate may be idle now
 }
 
 // retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does
@@ -178,20 +245,13 @@ func (g *gate) retire(free func()) {
 	defer g.mu.Unlock()
 	// Raised before the slots are looked at: whoever gives one back afterwards waits for the lock, and settles.
 	g.waiting.Add(1)
-	r := retiree{make([]uint64, len(g.free)), free}
-	busy := false
-	for slot := range g.slots {
-		if g.free[slot/64].Load()&(1<<(slot%64)) == 0 && !g.isCollected(slot) {
-			r.slots[slot/64] |= 1 << (slot % 64)
-			busy = true
-		}
-	}
-	if !busy {
+	busy := g.busy()
+	if isZero(busy) {
 		g.waiting.Add(-1)
 		free()
 		return
 	}
-	g.retired = append(g.retired, r)
+	g.retired = append(g.retired, retiree{busy, free})
 }
 
 // settle frees what only the call that held this slot still used. The caller holds the lock.
@@ -199,7 +259,7 @@ func (g *gate) settle(slot int) {
 	kept := g.retired[:0]
 	for _, r := range g.retired {
 		r.slots[slot/64] &^= 1 << (slot % 64)
-		if slices.ContainsFunc(r.slots, func(word uint64) bool { return word != 0 }) {
+		if !isZero(r.slots) {
 			kept = append(kept, r)
 			continue
 		}
@@ -212,36 +272,48 @@ func (g *gate) settle(slot int) {
 
 // offer hands free slots to those who wait, first come first served. The caller holds the lock.
 func (g *gate) offer() {
-	for g.closed.Load() || g.queue.Len() > 0 || g.returning.Len() > 0 {
+	for g.closed.Load() || g.returning.Len() > 0 || g.nested.Len() > 0 || g.queue.Len() > 0 {
 		slot, ok := g.take()
 		if !ok {
-			return
+			break
 		}
 		if g.returning.Len() > 0 {
 			g.waiting.Add(-1)
-			g.suspended.Add(-1)
 			g.returning.Remove(g.returning.Front()).(chan int) <- slot
 			continue
 		}
 		if g.closed.Load() {
 			g.collected[slot/64] |= 1 << (slot % 64)
-			if g.collectedSlots() == g.slots && g.suspended.Load() == 0 {
-				close(g.idle)
-			}
 			continue
 		}
 		g.waiting.Add(-1)
-		g.queue.Remove(g.queue.Front()).(chan int) <- slot
+		g.next() <- slot
+	}
+	if g.closed.Load() && !g.isIdle && g.suspended.Load() == 0 && isZero(g.busy()) {
+		g.isIdle = true
+		close(g.idle)
 	}
 }
 
-func (g *gate) isCollected(slot int) bool { return g.collected[slot/64]&(1<<(slot%64)) != 0 }
-
-func (g *gate) collectedSlots() (count int) {
-	for _, word := range g.collected {
-		count += bits.OnesCount64(word)
+// next takes whose turn it is off its line.
+func (g *gate) next() chan int {
+	if g.nested.Len() > 0 {
+		return g.nested.Remove(g.nested.Front()).(chan int)
 	}
-	return count
+	return g.queue.Remove(g.queue.Front()).(chan int)
+}
+
+// busy returns a bit for each slot that a call has. The caller holds the lock.
+func (g *gate) busy() []uint64 {
+	busy := make([]uint64, len(g.all))
+	for i, all := range g.all {
+		busy[i] = all &^ g.free[i].Load() &^ g.collected[i]
+	}
+	return busy
+}
+
+func isZero(words []uint64) bool {
+	return !slices.ContainsFunc(words, func(word uint64) bool { return word != 0 })
 }
 
 // close turns away whoever waits or comes later. The channel that it returns is closed when all slots have come back.
@@ -250,9 +322,9 @@ func (g *gate) close() <-chan struct{} {
 	defer g.mu.Unlock()
 	if !g.closed.Swap(true) {
 		g.waiting.Add(1)
-		for g.queue.Len() > 0 {
+		for g.nested.Len() > 0 || g.queue.Len() > 0 {
 			g.waiting.Add(-1)
-			g.queue.Remove(g.queue.Front()).(chan int) <- -1
+			g.next() <- -1
 		}
 		g.offer()
 	}
@@ -263,9 +335,9 @@ func (g *gate) close() <-chan struct{} {
 func (g *gate) running() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	taken := g.slots - g.collectedSlots()
-	for i := range g.free {
-		taken -= bits.OnesCount64(g.free[i].Load())
+	taken := 0
+	for _, word := range g.busy() {
+		taken += bits.OnesCount64(word)
 	}
 	return taken
 }
@@ -274,5 +346,5 @@ func (g *gate) running() int {
 func (g *gate) queued() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.queue.Len()
+	return g.nested.Len() + g.queue.Len()
 }

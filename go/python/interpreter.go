@@ -156,9 +156,10 @@ func Start(config Config) (*Interpreter, error) {
 		return nil, err
 	}
 	in := &Interpreter{
-		config: config, env: env.describe(loaded.core), sources: file, sourcesKey: sources.key, outputs: output, gate: newGate(slots),
-		frames: make([]*frame, slots),
+		config: config, env: env.describe(loaded.core), sources: file, sourcesKey: sources.key, outputs: output,
+		gate: newGate(slots, originOfCaller),
 	}
+	in.frames = make([]*frame, in.gate.capacity())
 	in.none = &Object{in: in}
 	numpy := time.Duration(coreStats().numpy_import) //nolint:gosec // no import takes that long
 	in.env.Startup = Startup{
@@ -268,9 +269,9 @@ func (in *Interpreter) leaveEmpty(f *frame) {
 }
 
 // suspend gives up the slot of a call while a Go function runs that it called.
-func (in *Interpreter) suspend(f *frame) error {
+func (in *Interpreter) suspend(f *frame, outermost bool) error {
 	in.frames[f.slot] = nil
-	if err := in.gate.suspend(f.slot); err != nil {
+	if err := in.gate.suspend(f.slot, outermost); err != nil {
 		in.frames[f.slot] = f
 		return err
 	}
@@ -278,8 +279,8 @@ func (in *Interpreter) suspend(f *frame) error {
 }
 
 // resume takes a slot for a suspended call again, and puts its frame there.
-func (in *Interpreter) resume(f *frame) {
-	f.slot = in.gate.resume()
+func (in *Interpreter) resume(f *frame, outermost bool) {
+	f.slot = in.gate.resume(outermost)
 	if other := in.frames[f.slot]; other != nil {
 		frames.put(other)
 	}

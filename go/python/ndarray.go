@@ -173,7 +173,7 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	}
 	defer runtime.KeepAlive(o)
 	var array C.snake_array
-	if err := takeError(C.snake_array_borrow((*C.snake_object)(pointer), &array)); err != nil {
+	if err := takeError(C.snake_array_borrow((*C.snake_object)(pointer), frame.call.token, &array)); err != nil {
 		return nil, fmt.Errorf("python: %w", err)
 	}
 	release := func(pointer unsafe.Pointer) { C.snake_array_release((*C.snake_object)(pointer)) }

@@ -59,7 +59,7 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-var _ = scenario("fork", func() {
+var _ = scenario("ends of forks", func() {
 	in := start()
 	defer func() {
 		check(in.Shutdown(context.Background()))
@@ -101,7 +101,7 @@ func TestFork(t *testing.T) {
 	} {
 		for _, nested := range []string{"", "yes"} {
 			t.Run(how+nested, func(t *testing.T) {
-				stdout, stderr, exit := runScenario(t, "fork", "HOW="+how, "NESTED="+nested)
+				stdout, stderr, exit := runScenario(t, "ends of forks", "HOW="+how, "NESTED="+nested)
 				rest := strings.Replace(stdout, c.stdout, "", 1) // at any place
 				if want := fmt.Sprintf("before after\nstatus %d\nend\n", c.status); rest != want || exit != 0 {
 					t.Errorf("got %q, status %d, want %q and %q", stdout, exit, want, c.stdout)

@@ -6,11 +6,11 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from gophersnake.classes import make_number as make_number
-from gophersnake.errors import EXITED, FAILED, GoError, GoExit, GoPanic
+from gophersnake.errors import EXITED, FAILED, GoError, GoExit, GoPanic, place_traceback
 
 _classes: dict[type[BaseException], type[GoError]] = {}
 
@@ -48,8 +48,7 @@ def make_exception(
         exception = _new(GoPanic, value, text)
         exception.add_note(stack)
     assert exception is not None
-    function, file, line = place
-    return _at(exception, function, file, line)
+    return exception.with_traceback(place_traceback(exception.__traceback__, *place))
 
 
 def _new(cls: type[Any], value: Any, message: str) -> Any:
@@ -82,23 +81,6 @@ def _find_class(name: str) -> type[BaseException]:
         module, _, outer = module.rpartition(".")
         qualname = f"{outer}.{qualname}"
     return Exception
-
-
-def _at(exception: BaseException, function: str, file: str, line: int) -> BaseException:
-    """Put the place of a Go function on top of an exception's traceback."""
-    code: CodeType = compile("raise exception", file, "exec")
-    code = code.replace(co_name=function, co_qualname=function, co_firstlineno=max(line, 1))
-    try:
-        exec(code, {"exception": exception})
-    except BaseException as raised:
-        if raised is not exception:
-            raise
-        # Without the frame of this function, and without one that names the exception.
-        top = raised.__traceback__
-        assert top is not None and top.tb_next is not None
-        top.tb_next.tb_frame.clear()
-        return raised.with_traceback(top.tb_next)
-    raise AssertionError
 
 
 class Module(ModuleType):

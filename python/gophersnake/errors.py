@@ -6,10 +6,12 @@ strings, a chain of causes that never ends), the description comes out.
 
 from __future__ import annotations
 
+import functools
 import sys
 import traceback
 from collections import deque
-from types import TracebackType
+from collections.abc import Iterator
+from types import CodeType, FunctionType, TracebackType
 from typing import Any, TypeAlias
 
 MAX_MESSAGE = 16 * 1024
@@ -59,7 +61,7 @@ def describe(exception: BaseException, keep: bool) -> Description:
 
     Args:
         exception: what was raised.
-        keep: the host keeps the exception, so that the variables of its frames, lent arrays among them, must go.
+        keep: the host keeps the exception, so that its frames, with variables and lent arrays, must go.
 
     Returns:
         class name, message, traceback, names of the class and its bases, frames (file, function, line; outermost
@@ -68,8 +70,43 @@ def describe(exception: BaseException, keep: bool) -> Description:
     """
     description = _describe(exception, 0)
     if keep:
-        traceback.clear_frames(exception.__traceback__)
+        _drop_frames(exception)
     return description
+
+
+def place_traceback(inner: TracebackType | None, function: str, file: str, line: int) -> TracebackType:
+    """Return a traceback of one place, from which ``inner`` goes on.
+
+    Its frame has no variables and no frame that called it. So it holds nothing: the variables of the callers may hold
+    what the host knows the exception by, and Python could not collect such a cycle.
+    """
+    generator = FunctionType(_place_code(function, file, line), {})()
+    return TracebackType(inner, generator.gi_frame, -1, max(line, 1))
+
+
+@functools.lru_cache(maxsize=1024)
+def _place_code(function: str, file: str, line: int) -> CodeType:
+    def place() -> Iterator[None]:
+        yield
+
+    return place.__code__.replace(co_name=function, co_qualname=function, co_filename=file, co_firstlineno=max(line, 1))
+
+
+def _drop_frames(exception: BaseException) -> None:
+    """Leave the places of the tracebacks of an exception, its cause and its context, without their frames."""
+    pending: list[BaseException | None] = [exception]
+    seen: set[int] = set()
+    while pending:
+        each = pending.pop()
+        if each is None or id(each) in seen or len(seen) > MAX_CAUSES:
+            continue
+        seen.add(id(each))
+        traceback.clear_frames(each.__traceback__)
+        places: TracebackType | None = None
+        for file, function, line in reversed(_frames(each)):
+            places = place_traceback(places, function, file, line)
+        each.__traceback__ = places
+        pending += [each.__cause__, each.__context__]
 
 
 def _describe(exception: BaseException, depth: int) -> Description:

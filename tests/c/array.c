@@ -303,7 +303,7 @@ static void test_borrow(void) {
         check_subject = BORROWS[i].expression;
         snake_object *object = object_of(BORROWS[i].expression);
         memset(&array, '!', sizeof array);
-        if (!CHECK_SUCCESS(snake_array_borrow(object, &array))) {
+        if (!CHECK_SUCCESS(snake_array_borrow(object, 0, &array))) {
             continue;
         }
         CHECK(stats().objects == objects + 2);
@@ -335,18 +335,18 @@ static void test_borrow(void) {
         check_subject = REFUSED[i];
         snake_object *object = object_of(REFUSED[i]);
         array = before;
-        CHECK_ERROR(PYTHON, "array", snake_array_borrow(object, &array));
+        CHECK_ERROR(PYTHON, "array", snake_array_borrow(object, 0, &array));
         CHECK(memcmp(&array, &before, sizeof array) == 0); // untouched on failure
         snake_object_free(object);
     }
     check_subject = "";
     snake_object *object = object_of("np.zeros(1)");
-    CHECK_ERROR(ARGUMENT, "NULL", snake_array_borrow(NULL, &array));
-    CHECK_ERROR(ARGUMENT, "array", snake_array_borrow(object, NULL));
+    CHECK_ERROR(ARGUMENT, "NULL", snake_array_borrow(NULL, 0, &array));
+    CHECK_ERROR(ARGUMENT, "array", snake_array_borrow(object, 0, NULL));
     // Twice at a time; what is written here, Python sees.
     snake_array second;
-    CHECK_SUCCESS(snake_array_borrow(object, &array));
-    CHECK_SUCCESS(snake_array_borrow(object, &second));
+    CHECK_SUCCESS(snake_array_borrow(object, 0, &array));
+    CHECK_SUCCESS(snake_array_borrow(object, 0, &second));
     CHECK(array.data == second.data);
     snake_array_release(array.owner);
     *(double *)second.data = 2.5;

@@ -26,3 +26,32 @@ def sleep(seconds: float, kept: Any) -> None:
     import time
 
     time.sleep(seconds)
+
+
+def passed(argument: Any) -> Any:
+    """Return the argument."""
+    return argument
+
+
+class Doomed:
+    """Calls a function when it is destroyed."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __del__(self) -> None:
+        self.function()
+
+
+def call(function: Any) -> Any:
+    """Call the function."""
+    return function()
+
+
+def keep_exception(function: Any) -> None:
+    """Keep the exception that passed through Go in a variable of a frame that its traceback reaches."""
+    try:
+        function(lambda: 1 // 0)
+    except ZeroDivisionError as exception:
+        kept = exception
+        assert kept
