@@ -48,8 +48,10 @@ def make_exception(
         exception = _new(GoPanic, value, text)
         exception.add_note(stack)
     assert exception is not None
-    function, file, line = place
-    return _at(exception, function, file, line)
+    try:
+        return _at(exception, *place)
+    finally:
+        cause = exception = None  # see _at
 
 
 def _new(cls: type[Any], value: Any, message: str) -> Any:
@@ -88,8 +90,10 @@ def _at(exception: BaseException, function: str, file: str, line: int) -> BaseEx
     """Put the place of a Go function on top of an exception's traceback."""
     code: CodeType = compile("raise exception", file, "exec")
     code = code.replace(co_name=function, co_qualname=function, co_firstlineno=max(line, 1))
+    names = {"exception": exception}
+    top = None
     try:
-        exec(code, {"exception": exception})
+        exec(code, names)
     except BaseException as raised:
         if raised is not exception:
             raise
@@ -98,6 +102,11 @@ def _at(exception: BaseException, function: str, file: str, line: int) -> BaseEx
         assert top is not None and top.tb_next is not None
         top.tb_next.tb_frame.clear()
         return raised.with_traceback(top.tb_next)
+    finally:
+        # The frame that stays in the traceback keeps its globals and those that called it: if one of them led to the
+        # exception, this circle, and the lent arrays that it reaches, would live until garbage is collected.
+        names.clear()
+        del exception, top
     raise AssertionError
 
 

@@ -365,7 +365,7 @@ static void test_references(void) {
     result_free(&result);
     CHECK(stats().objects == objects + 1);
     snake_result value = {0};
-    CHECK_SUCCESS(snake_object_value(taken, &value));
+    CHECK_SUCCESS(snake_object_value(taken, 0, &value));
     CHECK(result_is(&value, "[1]"));
     result_free(&value);
     snake_object_free(taken);
