@@ -693,9 +693,9 @@ struct snake_error *snake_array_borrow(const struct snake_object *object,
 // `owner` must be NULL or that of a borrow that was not ended yet.
 void snake_array_release(struct snake_object *owner);
 
-// Names a descriptor to which the library writes one byte whenever there is news: a lease came back, and the host calls
-// `snake_lease_returned_copy`; or output waits, and it calls `snake_output_copy`. A descriptor below 0 means none.
-// Writing never blocks if the descriptor does not.
+// Names a descriptor to which the library writes one byte when there is news: a lease came back while no other waited to
+// be taken, and the host calls `snake_lease_returned_copy` until it gets none; or output waits, and it calls
+// `snake_output_copy`. A descriptor below 0 means none. Writing never blocks if the descriptor does not.
 //
 // Any thread; never attaches.
 void snake_lease_notify(int32_t descriptor);

@@ -11,6 +11,7 @@ use crate::array::{self, Lent};
 use crate::boundary::Failure;
 use crate::error::ErrorCode;
 use crate::object::Object;
+use crate::tree::Plan;
 use crate::value::{Kind, MAX_DEPTH, Value};
 use crate::{callback, interpreter, lease};
 
@@ -76,11 +77,13 @@ impl<'a, 'py> Arguments<'a, 'py> {
             // A length that is no int64 becomes a negative one, which `lend` refuses.
             // SAFETY: the host promises, in the contract of `snake_function_call`, that lent memory has this size and
             // stays valid until the call or the lease has ended; `lent` finds out when.
-            return unsafe { array::lend(py, value, &[value.len.cast_signed()], &[], data) };
+            let made = unsafe { array::lend(py, value, &[value.len.cast_signed()], &[], data) };
+            return made.inspect_err(|_| self.lends.refuse());
         }
-        let (shape, strides) = self.layout(value)?;
+        let layout = self.layout(value);
         // SAFETY: as above.
-        unsafe { array::lend(py, value, &shape, &strides, data) }
+        let made = layout.and_then(|(shape, strides)| unsafe { array::lend(py, value, &shape, &strides, data) });
+        made.inspect_err(|_| self.lends.refuse())
     }
 
     /// Builds the next value, with its children.
@@ -183,7 +186,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
                 let fields = self.build(py, depth + 1)?.cast_into::<PyDict>().map_err(PyErr::from)?;
                 Ok(class.call((), Some(&fields))?)
             }
-            Kind::Function => self.function(py, &value, depth),
+            Kind::Function => self.function(py, &value),
             Kind::Host => {
                 let class = self.class(py).inspect_err(|_| lease::come_back(value.bits))?;
                 Ok(callback::make_value(py, value.bits, class.as_ref())?)
@@ -206,31 +209,60 @@ impl<'a, 'py> Arguments<'a, 'py> {
 
     /// The class of a value of the host's, if it is of a registered type.
     fn class(&mut self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>, Failure> {
-        match self.values.next() {
-            Some(class) if class.kind == Kind::Int as u32 => {
-                // SAFETY: the host promises that the address is that of an object that it never gives back.
-                let class = unsafe { Object::borrow_address(py, class.bits) }?;
-                Ok(Some(class))
+        let class = *self.part(Kind::Host, Kind::Int)?;
+        if class.kind == Kind::None as u32 {
+            return Ok(None);
+        }
+        // SAFETY: the host promises that the address is that of an object that it never gives back.
+        unsafe { Object::borrow_address(py, class.bits) }.map(Some)
+    }
+
+    fn function(&mut self, py: Python<'py>, value: &Value) -> Result<Bound<'py, PyAny>, Failure> {
+        let mut parts = || -> Result<_, Failure> {
+            let mut text = || {
+                let text = *self.part(Kind::Function, Kind::Text)?;
+                if text.kind == Kind::None as u32 {
+                    return Ok(py.None().into_bound(py));
+                }
+                Ok::<_, Failure>(PyString::new(py, self.text(&text)?).into_any())
+            };
+            let texts = [text()?, text()?, text()?, text()?, text()?];
+            Ok((texts, self.plan()?))
+        };
+        let (texts, plan) = parts().inspect_err(|_| lease::come_back(value.bits))?;
+        Ok(callback::make_function(py, value.bits, plan, texts)?)
+    }
+
+    /// The next value, a part of one of kind `of`, which is of kind `wanted` or None. It is not built like any other:
+    /// what is forged could nest without end.
+    fn part(&mut self, of: Kind, wanted: Kind) -> Result<&'a Value, Failure> {
+        match self.values.as_slice().first() {
+            Some(part) if part.kind == wanted as u32 || part.kind == Kind::None as u32 => {
+                self.values.next();
+                Ok(part)
             }
-            Some(class) if class.kind == Kind::None as u32 => Ok(None),
-            _ => Err(Failure::argument("a value of the host's has no class")),
+            Some(part) => Err(Failure::argument(format!(
+                "a value of kind {of:?} is followed by one of kind {}: want {wanted:?} or None",
+                part.kind
+            ))),
+            None => Err(Failure::argument(format!("a value of kind {of:?} lacks its parts"))),
         }
     }
 
-    fn function(&mut self, py: Python<'py>, value: &Value, depth: u32) -> Result<Bound<'py, PyAny>, Failure> {
-        let mut texts = || -> Result<[Bound<'py, PyAny>; 5], Failure> {
-            Ok([
-                self.build(py, depth)?,
-                self.build(py, depth)?,
-                self.build(py, depth)?,
-                self.build(py, depth)?,
-                self.build(py, depth)?,
-            ])
+    /// The address of the plan of a function.
+    fn plan(&mut self) -> Result<*const Plan, Failure> {
+        let address = match self.values.as_slice().first() {
+            Some(plan) if plan.kind == Kind::Int as u32 => plan.bits,
+            _ => return Err(Failure::argument("a function lacks the address of its plan, an Int")),
         };
-        let texts = texts().inspect_err(|_| lease::come_back(value.bits))?;
-        let plan = self.values.next().map_or(0, |plan| plan.bits);
-        let plan = std::ptr::with_exposed_provenance(usize::try_from(plan).unwrap_or(0));
-        Ok(callback::make_function(py, value.bits, plan, texts)?)
+        self.values.next();
+        let plan = std::ptr::with_exposed_provenance::<Plan>(usize::try_from(address).unwrap_or(0));
+        if !plan.is_aligned() {
+            return Err(Failure::argument(
+                "the address of the plan of a function is not aligned",
+            ));
+        }
+        Ok(plan)
     }
 
     /// The shape of an array and its strides in bytes.

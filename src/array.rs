@@ -214,6 +214,14 @@ impl<'a> Lends<'a> {
         Some(self.gifts?.get(self.taken.checked_sub(1)?)?.lease)
     }
 
+    /// Gives the memory back that was taken last and that no array was made of.
+    #[cold]
+    pub(crate) fn refuse(&self) {
+        if let Some(lease) = self.lease() {
+            lease::come_back(lease);
+        }
+    }
+
     pub(crate) fn next(&mut self) -> Result<*const c_void, Failure> {
         let index = self.taken;
         self.taken += 1;

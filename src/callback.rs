@@ -21,7 +21,7 @@ use crate::boundary::{Failure, guarded, slice};
 use crate::error::{Error, ErrorCode, Report};
 use crate::object;
 use crate::tree::{Plan, Tree};
-use crate::value::{Kind, Value};
+use crate::value::{Kind, MAX_VALUES, Value};
 use crate::{interpreter, lease, process, thread_state};
 
 /// How a call of the host's function ended.
@@ -253,13 +253,23 @@ impl GoFunction {
         let reply = unsafe { build_reply(py, &invocation) };
         // SAFETY: memory of `malloc` or NULL, which the host gave away.
         unsafe {
-            libc::free(invocation.reply_values.cast());
-            libc::free(invocation.reply_bytes.cast());
-            libc::free(invocation.gifts.cast());
+            free(invocation.reply_values);
+            free(invocation.reply_bytes);
+            free(invocation.gifts);
         }
+        // The arguments and the parts of the reply, which would else wait for the next call of the host's: a loop in
+        // Python may make millions of these before.
+        object::release_pending();
         let reply = reply?;
         if invocation.outcome == Outcome::Returned as u32 {
             return Ok(reply);
+        }
+        if invocation.outcome > Outcome::Exited as u32 {
+            return Err(Failure::argument(format!(
+                "{}: the host says that it ended with outcome {}, which is none",
+                self.__repr__(py),
+                invocation.outcome
+            )));
         }
         let parts = reply.cast_into::<PyTuple>().map_err(PyErr::from)?;
         let exception = interpreter::helper(py, "callbacks")?.getattr("make_exception")?.call(
@@ -296,6 +306,18 @@ impl Invocation {
             gifts: std::ptr::null_mut(),
             gifts_len: 0,
         }
+    }
+}
+
+/// Frees memory that the host gave away. What is not aligned was refused and is none of `malloc`.
+///
+/// # Safety
+///
+/// If aligned, `memory` must be memory of `malloc` or NULL.
+unsafe fn free<T>(memory: *mut T) {
+    if memory.is_aligned() {
+        // SAFETY: the caller's promise.
+        unsafe { libc::free(memory.cast()) };
     }
 }
 
@@ -354,6 +376,14 @@ unsafe fn build_reply<'py>(py: Python<'py>, invocation: &Invocation) -> Result<B
             slice("gifts", invocation.gifts.cast_const(), invocation.gifts_len).map_err(Failure::Report)?,
         )
     };
+    for (name, len) in [("reply_len", values.len()), ("gifts_len", gifts.len())] {
+        if len > MAX_VALUES {
+            return Err(Failure::new(
+                ErrorCode::Limit,
+                format!("{name}: {len} is more than the {MAX_VALUES} values that a reply may have"),
+            ));
+        }
+    }
     let mut arguments = Arguments::new(values, bytes, Lends::given(gifts));
     let reply = arguments.build(py, 0);
     for value in values {
@@ -362,6 +392,9 @@ unsafe fn build_reply<'py>(py: Python<'py>, invocation: &Invocation) -> Result<B
                 usize::try_from(value.bits).unwrap_or(0),
             ));
         }
+    }
+    if reply.is_ok() && !arguments.values.as_slice().is_empty() {
+        return Err(Failure::argument("the reply describes more than one value"));
     }
     reply
 }

@@ -421,6 +421,12 @@ impl Described<'_> {
                 )));
             }
         };
+        if !call.interrupt.is_aligned() {
+            return Err(Box::new(Report::new(
+                ErrorCode::Argument,
+                "interrupt: the pointer is not aligned for its type",
+            )));
+        }
         // SAFETY: the caller's promise; of `leases` only the check for NULL and alignment is wanted.
         let (values, bytes, more) = unsafe {
             if call.leases_len > 0 {
@@ -433,6 +439,7 @@ impl Described<'_> {
             )
         };
         if values.len() > MAX_VALUES {
+            callback::give_back(values);
             return Err(Box::new(Report::new(
                 ErrorCode::Limit,
                 format!("the arguments have more than {MAX_VALUES} values"),

@@ -56,12 +56,16 @@ pub unsafe extern "C" fn snake_interrupt_raise(
         }
         *raised = 0;
         let shared = Shared(interrupt);
+        // First, because other threads may run while it is looked for.
+        let exception = interpreter::helper(py, "errors")?.getattr("GoCancelled")?;
         if serial != 0 && shared.running().load(Ordering::Relaxed) == serial {
-            let exception = interpreter::helper(py, "errors")?.getattr("GoCancelled")?;
-            // SAFETY: attached, so that the call cannot end meanwhile: its thread is in Python and waits for the GIL.
-            unsafe { ffi::PyThreadState_SetAsyncExc(shared.id(), exception.as_ptr()) };
-            shared.count().fetch_add(1, Ordering::Relaxed);
-            *raised = 1;
+            // SAFETY: attached since the number was compared, so that the call has not ended: its thread is in Python
+            // and waits for the GIL.
+            let threads = unsafe { ffi::PyThreadState_SetAsyncExc(shared.id(), exception.as_ptr()) };
+            if threads > 0 {
+                shared.count().fetch_add(1, Ordering::Relaxed);
+                *raised = 1;
+            }
         }
         Ok(())
     })
@@ -125,16 +129,28 @@ pub(crate) fn interruptible<R>(interrupt: *const Interrupt, body: impl FnOnce() 
     if interrupt.is_null() {
         return body();
     }
+    /// Ends the time in which the call can be interrupted, also when a panic unwinds: PyO3 lets those that came
+    /// through Python go on.
+    struct Running {
+        shared: Shared,
+        before: Shared,
+    }
+    impl Drop for Running {
+        fn drop(&mut self) {
+            thread_state::exchange_interrupt(self.before);
+            self.shared.pause();
+            if self.shared.count().load(Ordering::Relaxed) > 0 {
+                // SAFETY: attached; this takes back what was not delivered.
+                unsafe { ffi::PyThreadState_SetAsyncExc(self.shared.id(), null_mut()) };
+            }
+        }
+    }
     let shared = Shared(interrupt);
     shared.count().store(0, Ordering::Relaxed);
     shared.go_on();
-    thread_state::exchange_interrupt(shared);
-    let result = body();
-    thread_state::exchange_interrupt(Shared::NONE);
-    shared.pause();
-    if shared.count().load(Ordering::Relaxed) > 0 {
-        // SAFETY: attached; this takes back what was not delivered.
-        unsafe { ffi::PyThreadState_SetAsyncExc(shared.id(), null_mut()) };
-    }
-    result
+    let _running = Running {
+        shared,
+        before: thread_state::exchange_interrupt(shared),
+    };
+    body()
 }

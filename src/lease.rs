@@ -25,9 +25,9 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 static RETURNED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
 static BELL: AtomicI32 = AtomicI32::new(-1);
 
-/// Names a descriptor to which the library writes one byte whenever there is news: a lease came back, and the host calls
-/// `snake_lease_returned_copy`; or output waits, and it calls `snake_output_copy`. A descriptor below 0 means none.
-/// Writing never blocks if the descriptor does not.
+/// Names a descriptor to which the library writes one byte when there is news: a lease came back while no other waited to
+/// be taken, and the host calls `snake_lease_returned_copy` until it gets none; or output waits, and it calls
+/// `snake_output_copy`. A descriptor below 0 means none. Writing never blocks if the descriptor does not.
 ///
 /// Any thread; never attaches.
 #[unsafe(no_mangle)]

@@ -468,12 +468,11 @@ impl<'py> Builder<'_, 'py> {
             };
             self.leaf(Kind::Complex, real.to_bits(), imaginary.to_bits())
         } else if let Ok(set) = object.cast::<PySet>() {
-            self.items(
-                Kind::Set,
-                PyFrozenSet::new(object.py(), set.iter())?.iter().map(Ok),
-                node,
-                depth,
-            )
+            // A copy, because code that runs meanwhile may change the set. Python's own copies the hashes with the
+            // items; to add them one by one would call `__hash__`, which is such code.
+            let copy = object.py().get_type::<PyFrozenSet>().call1((set,))?;
+            let copy = copy.cast_into::<PyFrozenSet>().map_err(PyErr::from)?;
+            self.items(Kind::Set, copy.iter().map(Ok), node, depth)
         } else if let Ok(set) = object.cast::<PyFrozenSet>() {
             self.items(Kind::Set, set.iter().map(Ok), node, depth)
         } else if let Ok(bytes) = object.cast::<PyByteArray>() {

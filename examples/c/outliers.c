@@ -23,7 +23,7 @@ static struct {
     void (*error_free)(snake_error *error);
     snake_error *(*interpreter_start)(const snake_config *config);
     snake_error *(*interpreter_shutdown)(uint64_t timeout);
-    snake_error *(*function_load)(const uint8_t *name, size_t name_len, snake_function **function);
+    snake_error *(*function_load)(const uint8_t *name, size_t name_len, uint64_t token, snake_function **function);
     snake_error *(*function_call)(const snake_function *function, snake_call *call, const uint8_t *bytes,
                                   const void *lend0, const void *lend1, const void *lend2, const void *lend3);
     void (*function_free)(snake_function *function);
@@ -157,7 +157,8 @@ int main(int argc, char **argv) {
 
     snake_text name = text("outliers:detect");
     snake_function *detect = NULL;
-    int failed = report(snake.interpreter_start(&config)) || report(snake.function_load(name.ptr, name.len, &detect)) ||
+    int failed = report(snake.interpreter_start(&config)) ||
+                 report(snake.function_load(name.ptr, name.len, 0, &detect)) ||
                  report(print_outliers(detect, data, len));
     snake.function_free(detect);
     if (!failed) {

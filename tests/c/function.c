@@ -6,7 +6,7 @@
 
 static snake_error *load(const char *name) {
     snake_function *function = NULL;
-    snake_error *error = snake_function_load((const uint8_t *)name, strlen(name), &function);
+    snake_error *error = snake_function_load((const uint8_t *)name, strlen(name), 0, &function);
     CHECK((error == NULL) == (function != NULL));
     snake_function_free(function);
     return error;
@@ -30,14 +30,14 @@ static void test_load(void) {
 
     const uint8_t *name = (const uint8_t *)"math:sqrt\0:";
     snake_function *function = NULL;
-    CHECK_ERROR(PYTHON, "", snake_function_load(name, 11, &function)); // NUL
-    CHECK_ERROR(PYTHON, "", snake_function_load(NULL, 0, &function));
-    CHECK_ERROR(ARGUMENT, "name", snake_function_load(NULL, 9, &function));
-    CHECK_ERROR(ARGUMENT, "function", snake_function_load(name, 9, NULL));
-    CHECK_ERROR(ARGUMENT, "name", snake_function_load(name, SIZE_MAX, &function));
-    CHECK_ERROR(ARGUMENT, "name", snake_function_load(name, (size_t)1 << 63, &function));
+    CHECK_ERROR(PYTHON, "", snake_function_load(name, 11, 0, &function)); // NUL
+    CHECK_ERROR(PYTHON, "", snake_function_load(NULL, 0, 0, &function));
+    CHECK_ERROR(ARGUMENT, "name", snake_function_load(NULL, 9, 0, &function));
+    CHECK_ERROR(ARGUMENT, "function", snake_function_load(name, 9, 0, NULL));
+    CHECK_ERROR(ARGUMENT, "name", snake_function_load(name, SIZE_MAX, 0, &function));
+    CHECK_ERROR(ARGUMENT, "name", snake_function_load(name, (size_t)1 << 63, 0, &function));
     char memory[32];
-    CHECK_ERROR(ARGUMENT, "aligned", snake_function_load(name, 9, (snake_function **)(void *)(memory + 1)));
+    CHECK_ERROR(ARGUMENT, "aligned", snake_function_load(name, 9, 0, (snake_function **)(void *)(memory + 1)));
     CHECK(function == NULL);
 }
 

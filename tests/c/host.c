@@ -31,7 +31,7 @@ snake_function *fixture(const char *name) {
     char path[100];
     snprintf(path, sizeof path, "fixtures:%s", name);
     snake_function *function = NULL;
-    if (!CHECK_SUCCESS(snake_function_load((const uint8_t *)path, strlen(path), &function))) {
+    if (!CHECK_SUCCESS(snake_function_load((const uint8_t *)path, strlen(path), 0, &function))) {
         printf("no fixture %s\n", path);
         exit(2);
     }
@@ -88,6 +88,16 @@ void job_text(job *job, const char *string) {
 void job_name(job *job, const char *string) {
     job_string(job, string);
     job->call.kwargs++;
+}
+
+void job_function(job *job, uint64_t handle, const snake_plan *plan) {
+    job_argument(job, SNAKE_KIND_FUNCTION, handle, 0);
+    job_string(job, "f");
+    job_string(job, "host.f");
+    job_string(job, "host");
+    job_value(job, SNAKE_KIND_NONE, 0, 0);
+    job_value(job, SNAKE_KIND_NONE, 0, 0);
+    job_value(job, SNAKE_KIND_INT, (uintptr_t)plan, 0);
 }
 
 snake_value *job_array(job *job, uint32_t dtype, const void *data, uint64_t len) {

@@ -32,6 +32,8 @@ snake_value *job_value(job *job, uint32_t kind, uint64_t bits, uint64_t len);
 snake_value *job_argument(job *job, uint32_t kind, uint64_t bits, uint64_t len);
 void job_text(job *job, const char *string);
 void job_name(job *job, const char *string);
+// A function of this program's; the plan, or NULL, must stay for ever.
+void job_function(job *job, uint64_t handle, const snake_plan *plan);
 snake_value *job_array(job *job, uint32_t dtype, const void *data, uint64_t len);
 
 // An array of any rank; without strides it is C-contiguous, which takes a dtype of 8 bytes.

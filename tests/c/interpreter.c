@@ -15,13 +15,13 @@ void test_not_started(void) {
     CHECK(counted.objects == 0 && counted.leases == 0 && counted.threads == 0);
 
     snake_function *function = (snake_function *)&counted;
-    CHECK_ERROR(NOT_STARTED, "", snake_function_load((const uint8_t *)"math:sqrt", 9, &function));
+    CHECK_ERROR(NOT_STARTED, "", snake_function_load((const uint8_t *)"math:sqrt", 9, 0, &function));
     CHECK(function == (snake_function *)&counted); // an out pointer is written to only on success
-    CHECK_ERROR(NOT_STARTED, "", snake_function_load(NULL, 9, NULL));
+    CHECK_ERROR(NOT_STARTED, "", snake_function_load(NULL, 9, 0, NULL));
     job job;
     job_new(&job);
     CHECK_ERROR(NOT_STARTED, "", job_run(&job, NULL));
-    CHECK_ERROR(NOT_STARTED, "", snake_object_value(NULL, &job.call.result));
+    CHECK_ERROR(NOT_STARTED, "", snake_object_value(NULL, 0, &job.call.result));
     CHECK_ERROR(NOT_STARTED, "", snake_interpreter_shutdown(1000));
     CHECK_ERROR(NOT_STARTED, "", snake_interpreter_shutdown(UINT64_MAX));
 
@@ -186,9 +186,9 @@ void test_shutdown(void) {
     // Closed from the moment that shutdown was called, whatever still goes on.
     job_new(&job);
     CHECK_ERROR(CLOSED, "shut down", job_run(&job, written));
-    CHECK_ERROR(CLOSED, "shut down", snake_object_value(object, &job.call.result));
+    CHECK_ERROR(CLOSED, "shut down", snake_object_value(object, 0, &job.call.result));
     snake_function *function = NULL;
-    CHECK_ERROR(CLOSED, "shut down", snake_function_load((const uint8_t *)"math:sqrt", 9, &function));
+    CHECK_ERROR(CLOSED, "shut down", snake_function_load((const uint8_t *)"math:sqrt", 9, 0, &function));
     CHECK(function == NULL);
 
     pthread_t thread;
@@ -221,7 +221,7 @@ void test_broken_stdlib(void) {
     CHECK_ERROR(START, "did not start", snake_interpreter_start(&broken));
     double begin = seconds();
     snake_function *function = NULL;
-    CHECK_ERROR(NOT_STARTED, "", snake_function_load((const uint8_t *)"math:sqrt", 9, &function));
+    CHECK_ERROR(NOT_STARTED, "", snake_function_load((const uint8_t *)"math:sqrt", 9, 0, &function));
     CHECK_ERROR(START, "did not start", snake_interpreter_start(&broken));
     snake_config right = host_config();
     CHECK_ERROR(START, "start a new process", snake_interpreter_start(&right));

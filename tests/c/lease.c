@@ -104,7 +104,7 @@ static void test_several(int bell) {
 
     call_without_arguments("drop");
     CHECK(stats().leases == 0);
-    CHECK(rings(bell) == 4);
+    CHECK(rings(bell) == 1); // one for all that came back before they were taken
     uint64_t leases[5] = {0, 0, 0, 0, 77};
     CHECK(returned(NULL, 0) == 0);
     CHECK(returned(leases, 3) == 3 && leases[3] == 0); // what does not fit stays

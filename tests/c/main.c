@@ -20,6 +20,8 @@ static void run_abi(void) {
     test_object();
     test_function();
     test_thread_state();
+    test_callback();
+    test_interrupt();
     test_shutdown();
 }
 

@@ -19,20 +19,29 @@ void test_object(void) {
 
     int64_t numbers[100];
     snake_result result = {.scratch = numbers, .scratch_len = sizeof numbers};
-    CHECK_SUCCESS(snake_object_value(object, &result));
+    CHECK_SUCCESS(snake_object_value(object, 0, &result));
     CHECK(result.value.kind == SNAKE_KIND_ARRAY && result.value.dtype == SNAKE_DTYPE_INT64 && result.value.len == 100);
     CHECK(result.owner == NULL && result.data == numbers && numbers[99] == 99);
     // Twice without scratch: two copies, neither of which is the object's own memory.
     snake_result first = {0}, second = {0};
-    CHECK_SUCCESS(snake_object_value(object, &first));
-    CHECK_SUCCESS(snake_object_value(object, &second));
+    CHECK_SUCCESS(snake_object_value(object, 0, &first));
+    CHECK_SUCCESS(snake_object_value(object, 0, &second));
     CHECK(first.owner != NULL && second.owner != NULL && first.data != second.data);
     CHECK(stats().objects == objects + 3);
 
     char memory[sizeof(snake_result) + 16];
-    CHECK_ERROR(ARGUMENT, "object", snake_object_value(NULL, &result));
-    CHECK_ERROR(ARGUMENT, "result", snake_object_value(object, NULL));
-    CHECK_ERROR(ARGUMENT, "aligned", snake_object_value(object, (snake_result *)(void *)(memory + 1)));
+    CHECK_ERROR(ARGUMENT, "object", snake_object_value(NULL, 0, &result));
+    CHECK_ERROR(ARGUMENT, "result", snake_object_value(object, 0, NULL));
+    CHECK_ERROR(ARGUMENT, "aligned", snake_object_value(object, 0, (snake_result *)(void *)(memory + 1)));
+
+    snake_object *clone = NULL;
+    CHECK_SUCCESS(snake_object_clone(object, &clone));
+    CHECK(clone == object && stats().objects == objects + 4); // the same object, with a count of its own
+    snake_object_free(clone);
+    CHECK_ERROR(ARGUMENT, "NULL", snake_object_clone(NULL, &clone));
+    CHECK_ERROR(ARGUMENT, "clone", snake_object_clone(object, NULL));
+    CHECK_ERROR(ARGUMENT, "aligned", snake_object_clone(object, (snake_object **)(void *)(memory + 1)));
+    CHECK(stats().objects == objects + 3);
 
     // An object is an argument like any other, also in a container and twice; NULL is none.
     job_new(&job);

@@ -142,7 +142,7 @@ compile() { # OUTPUT FOLDER_OF_CORE FLAG...
   local output=$1 folder=$2
   shift 2
   "${cc[@]}" -std=c11 -g "${strict[@]}" "$@" -o "$output" \
-    "$here"/{main,check,host,boundary,interpreter,error,value,result,tree,array,lease,object,function,thread_state}.c \
+    "$here"/{main,check,host,boundary,interpreter,error,value,result,tree,array,lease,object,function,thread_state,callback,interrupt}.c \
     -Wl,--no-as-needed "$libpython" -L"$folder" -lgophersnake -Wl,-rpath,"$PWD/$folder:${libpython%/*}" -lpthread
 }
 check 'the tests compile' compile "$out/abi" $core

@@ -18,6 +18,8 @@ void test_lease(void);
 void test_object(void);
 void test_function(void);
 void test_thread_state(void);
+void test_callback(void);
+void test_interrupt(void);
 
 // Ends it.
 void test_shutdown(void);

@@ -365,7 +365,7 @@ static void test_references(void) {
     result_free(&result);
     CHECK(stats().objects == objects + 1);
     snake_result value = {0};
-    CHECK_SUCCESS(snake_object_value(taken, &value));
+    CHECK_SUCCESS(snake_object_value(taken, 0, &value));
     CHECK(result_is(&value, "[1]"));
     result_free(&value);
     snake_object_free(taken);
@@ -518,6 +518,18 @@ static void test_many(void) {
     CHECK(stats().objects == objects);
 }
 
+// Items whose `__hash__` changes the set.
+static void test_set_that_changes(void) {
+    snake_result result = {0};
+    if (CHECK_SUCCESS(evaluate(
+            "(lambda s: [s.add(type('H', (), {'__hash__': lambda self: s.add(len(s)) or 1})()), s.add(5), s][2])"
+            "(set())",
+            &result))) {
+        CHECK(result.value.kind == SNAKE_KIND_SET && result.value.len == 3);
+        result_free(&result);
+    }
+}
+
 void test_tree(void) {
     snake_result result = {0};
     CHECK_SUCCESS(evaluate("None", &result)); // loads `evaluate`, which stays
@@ -529,4 +541,5 @@ void test_tree(void) {
     test_limits();
     test_many();
     CHECK(stats().objects == objects);
+    test_set_that_changes();
 }

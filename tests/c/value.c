@@ -62,7 +62,7 @@ static void test_forged_kind(void) {
                               SNAKE_KIND_TIME,
                               SNAKE_KIND_COLUMNS,
                               SNAKE_KIND_MASKED,
-                              SNAKE_KIND_INSTANCE + 1,
+                              SNAKE_KIND_MADE + 1,
                               255,
                               1U << 31,
                               UINT32_MAX};

@@ -49,6 +49,16 @@ def evaluate(expression: str) -> Any:
     return eval(expression, dict(NAMES))
 
 
+def evaluate_with(expression: str, f: Any) -> Any:
+    """Return what a Python expression is worth in which `f` is a function of the host's."""
+    return eval(expression, {**NAMES, "f": f})
+
+
+def spin() -> NoReturn:
+    while True:
+        pass
+
+
 # Arrays
 
 
