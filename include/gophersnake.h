@@ -597,6 +597,9 @@ typedef struct snake_invocation {
   uint32_t args;
   // How many keyword arguments there are.
   uint32_t kwargs;
+  // What all these belong to. A host that lends memory of theirs on, and finds it retained, takes this over by setting
+  // it to NULL, and ends it with `snake_tree_free` when the leases have come back.
+  struct snake_tree *tree;
   // Out: 1 if the host keeps something for the time of the caller: it is then invoked once more, with 0 as the
   // function, on this thread, when the `snake_call` ends.
   uint32_t keeps;

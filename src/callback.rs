@@ -83,6 +83,9 @@ pub struct Invocation {
     pub args: u32,
     /// How many keyword arguments there are.
     pub kwargs: u32,
+    /// What all these belong to. A host that lends memory of theirs on, and finds it retained, takes this over by setting
+    /// it to NULL, and ends it with `snake_tree_free` when the leases have come back.
+    pub tree: *mut Tree,
 
     /// Out: 1 if the host keeps something for the time of the caller: it is then invoked once more, with 0 as the
     /// function, on this thread, when the `snake_call` ends.
@@ -225,7 +228,7 @@ impl GoFunction {
         // SAFETY: the host promises that the plan of a function stays as it is for ever, or is NULL.
         let plan = unsafe { self.plan.as_ref() };
         let tree = Tree::of_arguments(arguments, keywords, plan)?;
-        // SAFETY: `of_arguments` returned it, and it is freed below only.
+        // SAFETY: `of_arguments` returned it, and it is freed below only, or by the host.
         let view = unsafe { &*tree };
         let mut invocation = Invocation {
             values: view.values,
@@ -234,6 +237,7 @@ impl GoFunction {
             bytes_len: view.bytes_len,
             args: u32::try_from(arguments.len()).unwrap_or(u32::MAX),
             kwargs: keywords.map_or(0, |keywords| u32::try_from(keywords.len()).unwrap_or(u32::MAX)),
+            tree,
             ..Invocation::of(self.handle)
         };
         thread_state::detached(|caller| {
@@ -245,10 +249,8 @@ impl GoFunction {
             }
             invocation.keeps != 0
         });
-        // SAFETY: made by `of_arguments`, and nobody uses it any more.
-        unsafe { crate::tree::snake_tree_free(tree) };
-        // Now, because Python code that calls on and on may let nobody attach who would do it.
-        object::release_pending();
+        // SAFETY: made by `of_arguments`, and nobody uses it any more; NULL if the host has taken it over.
+        unsafe { crate::tree::snake_tree_free(invocation.tree) };
         // SAFETY: the host filled the reply in as its contract says.
         let reply = unsafe { build_reply(py, &invocation) };
         // SAFETY: memory of `malloc` or NULL, which the host gave away.
@@ -296,6 +298,7 @@ impl Invocation {
             bytes_len: 0,
             args: 0,
             kwargs: 0,
+            tree: std::ptr::null_mut(),
             keeps: 0,
             outcome: Outcome::Returned as u32,
             reply: Value::new(Kind::None, 0, 0),

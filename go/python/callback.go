@@ -194,6 +194,7 @@ func wrongCall(format string, values ...any) error {
 type reply struct {
 	invocation *C.snake_invocation
 	function   *hostFunction
+	taken      *sharedTree // what the arguments lie in, if they were lent on and retained
 }
 
 // run calls the function.
@@ -220,6 +221,10 @@ func (r *reply) run(in *Interpreter, ctx context.Context) {
 func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
 	f, i := r.function, r.invocation
 	arguments := &results{in: in, values: unsafe.Slice(i.values, i.values_len), bytes: unsafe.Pointer(i.bytes), shares: true}
+	if !f.keeps && arguments.hasArrays() {
+		sharing.begin(r)
+		defer sharing.end(r)
+	}
 	if f.direct != nil && i.kwargs == 0 && f.direct(arguments, i) {
 		return nil
 	}

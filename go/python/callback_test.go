@@ -407,3 +407,25 @@ for thread in threads: thread.join()`, KW{"f": func(i int) {
 		}
 	}
 }
+
+// A Go function that lends its argument on to Python, which keeps it: the memory is Python's and lives as long as that.
+func TestCallbackLendsOn(t *testing.T) {
+	in := interpreter(t)
+	keep := func(x []float64) error {
+		_, err := execute[any](t, in, "sys.kept_on = a[5:]", KW{"a": x})
+		return err
+	}
+	before := in.Stats()
+	passes[any](t, in, `
+import gc
+for i in range(50):
+    f(np.full(100_000, float(i)))
+    gc.collect()
+    others = [np.full(100_000, -1.0) for _ in range(4)]
+    assert (sys.kept_on == i).all(), (i, sys.kept_on)
+del sys.kept_on`, KW{"f": keep})
+	passes[any](t, in, "pass", nil)
+	if !eventually(func() bool { s := in.Stats(); return s.Retained == before.Retained && s.Objects <= before.Objects }) {
+		t.Errorf("got %+v, want %+v", in.Stats(), before)
+	}
+}

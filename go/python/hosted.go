@@ -86,7 +86,7 @@ func (t *hostedTable) release(handle uint64) {
 	}
 	switch v := entry.value.(type) {
 	case *lease:
-		v.pinner.Unpin()
+		v.release()
 	case *hostFunction:
 		if v.dropped != nil {
 			v.dropped()

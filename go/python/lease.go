@@ -29,6 +29,15 @@ type leaseTable struct {
 type lease struct {
 	pinner runtime.Pinner
 	bytes  uintptr
+	tree   *sharedTree // holds the memory, if it is Python's
+}
+
+// release gives the memory back.
+func (l *lease) release() {
+	l.pinner.Unpin()
+	if l.tree != nil {
+		l.tree.release()
+	}
 }
 
 // hold pins memory until the lease comes back. The caller keeps the memory alive until hold has returned.
@@ -41,8 +50,10 @@ func (t *leaseTable) hold(id uint64, memory unsafe.Pointer, bytes uintptr) {
 		delete(t.early, id)
 		return
 	}
-	l := &lease{bytes: bytes}
-	l.pinner.Pin(memory)
+	l := &lease{bytes: bytes, tree: sharing.take(memory)}
+	if l.tree == nil {
+		l.pinner.Pin(memory)
+	}
 	t.held[id] = l
 	t.bytes += bytes
 }
@@ -77,7 +88,7 @@ func (t *leaseTable) collect() {
 			}
 			delete(t.held, uint64(id))
 			t.bytes -= l.bytes
-			l.pinner.Unpin()
+			l.release()
 		}
 		t.mu.Unlock()
 	}

@@ -52,7 +52,7 @@ def make_exception(
 
 
 def _new(cls: type[Any], value: Any, message: str) -> Any:
-    exception = cls.__new__(cls, message)
+    exception: Any = cls.__new__(cls, message)
     exception.args = (message,)
     exception.value = value
     return exception
@@ -87,6 +87,8 @@ class Module(ModuleType):
     """A module of the Go program."""
 
     __all__: list[str]
+    GoError: type[GoError]
+    GoPanic: type[GoPanic]
 
     def __dir__(self) -> list[str]:
         """Return the names that the Go program gave."""

@@ -201,7 +201,9 @@ class GoDuplex(Stream, io.BufferedReader):
 
     def write(self, data: Buffer) -> int:
         """Write all of the data."""
-        return self.raw.write(data)  # type: ignore[return-value]
+        raw: Any = self.raw
+        written: int = raw.write(data)
+        return written
 
 
 class GoTextFile(Stream, io.TextIOWrapper):
