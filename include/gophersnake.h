@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-#define SNAKE_ABI_VERSION 3
+#define SNAKE_ABI_VERSION 4
 
 // How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
@@ -313,6 +313,29 @@ typedef uint32_t snake_outcome;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What a call is doing.
+enum snake_phase
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint64_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // There is no call.
+  SNAKE_PHASE_NONE = 0,
+  // It waits for the GIL.
+  SNAKE_PHASE_ATTACHING = 1,
+  // Python runs it, or C code that Python called.
+  SNAKE_PHASE_RUNNING = 2,
+  // It waits for a function of the host's.
+  SNAKE_PHASE_CALLBACK = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum snake_phase snake_phase;
+#else
+typedef uint64_t snake_phase;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // A resolved callable. Opaque; any thread may use it, several at a time.
 typedef struct snake_function snake_function;
 
@@ -401,6 +424,10 @@ typedef struct snake_stats {
   uint64_t numpy_import;
   // Lines that were dropped because the queue of their output was full.
   uint64_t dropped;
+  // How often Python has called functions of the host's on threads that are in no call.
+  uint64_t callbacks;
+  // The time by the clock of `snake_activity`, in nanoseconds.
+  uint64_t now;
 } snake_stats;
 
 // One value; see `snake_kind` for what its fields mean.
@@ -507,6 +534,31 @@ typedef struct snake_interrupt {
   uint32_t count;
 } snake_interrupt;
 
+// What the calls that use it do, one at a time, and what they did. It is the host's, which sets all to 0 once; the library
+// does the rest. It stays valid for ever. Any thread may read it at any time, each field atomically.
+//
+// Times are in nanoseconds, measured by a clock that ticks every 10 ms: see `snake_stats.now`.
+typedef struct snake_activity {
+  // How many calls there were, the one under way included; those of a batch count each.
+  uint64_t calls;
+  // How many functions of the host's were called.
+  uint64_t callbacks;
+  // How long calls have waited for the GIL.
+  uint64_t attaching_time;
+  // How long they were attached, C code that lets go of the GIL included.
+  uint64_t running_time;
+  // How long they waited for functions of the host's.
+  uint64_t callback_time;
+  // What the call under way is doing: a `SNAKE_PHASE_*` value.
+  uint64_t phase;
+  // Since when.
+  uint64_t since;
+  // When the call began.
+  uint64_t began;
+  // The thread of the call, as Python's `threading.get_ident` names it.
+  uint64_t thread;
+} snake_activity;
+
 // The arguments of a call and its result. The host fills in the first part; the call the second.
 typedef struct snake_call {
   // The positional arguments, then a `TEXT` and a value for each keyword argument; containers followed by
@@ -536,6 +588,8 @@ typedef struct snake_call {
   struct snake_interrupt *interrupt;
   // The queue of `snake_output_new` that gets what this call prints; 0 for none.
   uint64_t capture;
+  // What the call tells of itself; NULL for nothing. That of a call of a batch is not used.
+  struct snake_activity *activity;
   // Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
   // each retained array, 0 for the others.
   uint32_t retained;
@@ -564,6 +618,8 @@ typedef struct snake_batch {
   uint64_t token;
   // The `capture` of all calls.
   uint64_t capture;
+  // What the batch tells of itself; NULL for nothing.
+  struct snake_activity *activity;
   // Out: how many calls were made. Nothing is set in those that were not.
   size_t made;
 } snake_batch;
@@ -865,6 +921,18 @@ void snake_output_free(uint64_t queue);
 // Lets what Python prints on the calling thread go past the queues that have patience, until it is called with 0: for
 // the time in which the host writes output, so that this does not make new output for ever.
 void snake_output_bypass(uint32_t bypass);
+
+// Describes where threads of Python are: a list of dicts with `ident` (as `threading.get_ident` names the thread),
+// `name`, `daemon`, and `frames`, a list of dicts with `file`, `function` and `line`, outermost first. A `thread` other than
+// 0 asks for that one only. The calling thread is left out.
+//
+// Any thread, also after `snake_interpreter_shutdown`; attaches, so that it waits for as long as C code holds the GIL.
+//
+// # Safety
+//
+// `result` must be as its contract says.
+struct snake_error *snake_threads_describe(uint64_t thread,
+                                           struct snake_result *result);
 
 #ifdef __cplusplus
 }  // extern "C"

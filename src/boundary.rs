@@ -14,11 +14,12 @@ use std::sync::Once;
 
 use pyo3::{PyErr, Python};
 
+use crate::activity::Writer;
 use crate::error::{Error, ErrorCode, Report};
 use crate::{callback, process, thread_state};
 
 /// The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// A text in UTF-8 that is not terminated by NUL and may contain NUL.
 #[repr(C)]
@@ -104,7 +105,7 @@ pub(crate) fn attached(body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> 
 pub(crate) fn attached_in_call(token: u64, body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> *mut Error {
     guarded(|| {
         let attached = thread_state::attach()?;
-        thread_state::enter_call(token)?;
+        thread_state::enter_call(token, Writer::NONE)?;
         let outcome = counted(|py| body(py).map_err(|failure| failure.report(py)));
         let keeps = thread_state::leave_call();
         drop(attached);

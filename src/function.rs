@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use smallvec::SmallVec;
 
+use crate::activity::{self, Activity};
 use crate::argument::Arguments;
 use crate::array::{Lends, Lent, Spare};
 use crate::boundary::{Failure, attached_in_call, counted, guarded, out, slice, text};
@@ -83,6 +84,8 @@ pub struct Call {
     pub interrupt: *mut Interrupt,
     /// The queue of `snake_output_new` that gets what this call prints; 0 for none.
     pub capture: u64,
+    /// What the call tells of itself; NULL for nothing. That of a call of a batch is not used.
+    pub activity: *mut Activity,
 
     /// Out, also on failure: how many lent arrays Python still reaches. Only then `leases` is written to: the lease of
     /// each retained array, 0 for the others.
@@ -174,13 +177,17 @@ pub unsafe extern "C" fn snake_function_call(
         // SAFETY: as above.
         let described = unsafe { Described::read(call, bytes) }?;
         let give_back = || callback::give_back(described.values);
+        // SAFETY: the caller's promise.
+        let under_way = unsafe { activity::begin(call.activity) };
         let attached = thread_state::attach().inspect_err(|_| give_back())?;
+        let activity = under_way.attached(attached.thread());
+        activity.count_call();
         // SAFETY: attached until the end of this closure. PyO3's own count is not raised, which costs about 30 ns: so
         // only `Bound` references may be dropped here, as the rules of the crate say.
         let py = unsafe { Python::assume_attached() };
         // SAFETY: the caller's promise.
         let function = unsafe { borrow(py, function) }.inspect_err(|_| give_back())?;
-        thread_state::enter_call(call.token).inspect_err(|_| give_back())?;
+        thread_state::enter_call(call.token, activity).inspect_err(|_| give_back())?;
         let captured = output::capture(py, call.capture);
         // SAFETY: the caller's promise.
         let outcome = unsafe { run_one(&function, call, &described, [lend0, lend1, lend2, lend3], &attached) };
@@ -189,6 +196,7 @@ pub unsafe extern "C" fn snake_function_call(
         drop(captured);
         let keeps = thread_state::leave_call();
         drop(attached);
+        drop(under_way);
         if keeps {
             callback::end_call(call.token);
         }
@@ -219,6 +227,8 @@ pub struct Batch {
     pub token: u64,
     /// The `capture` of all calls.
     pub capture: u64,
+    /// What the batch tells of itself; NULL for nothing.
+    pub activity: *mut Activity,
     /// Out: how many calls were made. Nothing is set in those that were not.
     pub made: usize,
 }
@@ -269,7 +279,10 @@ pub unsafe extern "C" fn snake_function_map(
 
 /// Makes the calls of a batch.
 fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Result<(), Box<Report>> {
+    // SAFETY: the caller's promise.
+    let under_way = unsafe { activity::begin(batch.activity) };
     let mut attached = thread_state::attach()?;
+    let activity = under_way.attached(attached.thread());
     // SAFETY: attached until the end of this closure, but for the turns of others, during which nothing of Python
     // is touched. See `snake_function_call` for what may be dropped.
     let py = unsafe { Python::assume_attached() };
@@ -285,7 +298,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
         };
         held.extend(hold(py, values).map_err(describe)?);
     }
-    thread_state::enter_call(batch.token)?;
+    thread_state::enter_call(batch.token, activity)?;
     let captured = output::capture(py, batch.capture);
     let mut scratch = Scratch::new(batch.scratch, batch.scratch_len);
     for index in 0..batch.calls_len {
@@ -301,6 +314,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
         // SAFETY: `index` is below the number of calls; nobody else has a reference to this one.
         let call = unsafe { &mut *batch.calls.add(index) };
         scratch.lend(&mut call.result);
+        activity.count_call();
         // Each by itself, so that a panic too is an error of one call only.
         let error = guarded(|| {
             // SAFETY: the caller's promise.
@@ -325,6 +339,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
     drop(captured);
     let keeps = thread_state::leave_call();
     drop(attached);
+    drop(under_way);
     if keeps {
         callback::end_call(batch.token);
     }

@@ -21,7 +21,7 @@ use pyo3::types::PyCFunction;
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
 use crate::signal::{self, Handlers, set_sigpipe_blocked};
-use crate::{array, callback, lease, object, output, process, thread_state};
+use crate::{activity, array, callback, lease, object, output, process, thread_state};
 
 /// How to start the interpreter.
 #[repr(C)]
@@ -52,6 +52,10 @@ pub struct Stats {
     pub numpy_import: u64,
     /// Lines that were dropped because the queue of their output was full.
     pub dropped: u64,
+    /// How often Python has called functions of the host's on threads that are in no call.
+    pub callbacks: u64,
+    /// The time by the clock of `snake_activity`, in nanoseconds.
+    pub now: u64,
 }
 
 /// Starts CPython in this process and imports NumPy. The libpython of the environment must be loaded globally
@@ -119,6 +123,8 @@ pub unsafe extern "C" fn snake_interpreter_stats(stats: *mut Stats) -> *mut Erro
             threads: thread_state::COUNT.load(Ordering::Relaxed) as u64,
             numpy_import: NUMPY_IMPORT.load(Ordering::Relaxed),
             dropped: output::DROPPED.load(Ordering::Relaxed),
+            callbacks: activity::FOREIGN_CALLBACKS.load(Ordering::Relaxed),
+            now: activity::exact(),
         };
         Ok(())
     })
@@ -132,6 +138,15 @@ static STATE: AtomicU8 = AtomicU8::new(IDLE);
 
 /// What `Stats::numpy_import` says.
 static NUMPY_IMPORT: AtomicU64 = AtomicU64::new(0);
+
+/// Fails unless CPython runs, be it that the interpreter was shut down.
+pub(crate) fn check_started() -> Result<(), Box<Report>> {
+    if STATE.load(Ordering::Acquire) == IDLE {
+        Err(not_running())
+    } else {
+        Ok(())
+    }
+}
 
 /// Fails unless the interpreter runs and takes calls.
 #[inline]
@@ -416,7 +431,15 @@ const PACKAGE: (&str, &str, &str) = (
     include_str!("../python/gophersnake/__init__.py"),
 );
 
-const HELPERS: &[(&str, &str, &str)] = helpers!["errors", "output", "log", "lifecycle", "signals", "processes"];
+const HELPERS: &[(&str, &str, &str)] = helpers![
+    "errors",
+    "output",
+    "log",
+    "lifecycle",
+    "signals",
+    "processes",
+    "threads"
+];
 
 /// The helpers that need NumPy, or are needed after it only.
 const NUMPY_HELPERS: &[(&str, &str, &str)] = helpers![

@@ -18,9 +18,11 @@
 //! | `lease` | lent memory that Python kept, and the news that it let go |
 //! | `object` | references that the host owns, and their release from any thread |
 //! | `interrupt` | interrupting calls that run |
+//! | `activity` | what calls are doing, for those who look from other threads |
 //! | `function` | resolving a callable, and calling it |
 //! | `callback` | functions and values of the host's that Python holds, and calls |
 //! | `output` | what Python prints: `sys.stdout` and `sys.stderr`, and the queues that hand it to the host |
+//! | `threads` | where the threads of Python are |
 //!
 //! Rules for the whole crate: exported functions do nothing but check arguments and enter `boundary`; they never call
 //! one another. The core holds no lock of its own while it attaches. Only `Bound` references and raw pointers are
@@ -40,10 +42,13 @@ mod array;
 mod lease;
 mod object;
 mod interrupt;
+mod activity;
 mod function;
 mod callback;
 mod output;
+mod threads;
 
+pub use activity::*;
 pub use array::*;
 pub use boundary::*;
 pub use callback::*;
@@ -54,5 +59,6 @@ pub use interrupt::*;
 pub use lease::*;
 pub use object::*;
 pub use output::*;
+pub use threads::*;
 pub use tree::*;
 pub use value::*;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::ffi;
 
+use crate::activity::Writer;
 use crate::array::Spare;
 use crate::callback::{MAX_NESTING, Origin};
 use crate::error::{ErrorCode, Report};
@@ -38,6 +39,10 @@ pub(crate) struct ThreadState {
     keeps: Cell<bool>,
     /// By what that call can be interrupted.
     interrupt: Cell<Shared>,
+    /// What that call is doing.
+    activity: Cell<Writer>,
+    /// The thread, as Python's `threading.get_ident` names it.
+    ident: Cell<u64>,
     /// An array for the next lend.
     spare: Spare,
 }
@@ -51,6 +56,8 @@ thread_local! {
             callbacks: Cell::new(0),
             keeps: Cell::new(false),
             interrupt: Cell::new(Shared::NONE),
+            activity: Cell::new(Writer::NONE),
+            ident: Cell::new(0),
             spare: Spare::new(),
         }
     };
@@ -93,12 +100,25 @@ impl Attached {
         object::release_pending();
     }
 
+    /// The thread, as Python's `threading.get_ident` names it.
+    #[inline]
+    pub(crate) fn thread(&self) -> u64 {
+        // SAFETY: the thread-local of this thread, which this guard never leaves; it lives until the thread ends.
+        unsafe { self.kept.as_ref() }.map_or_else(ident, |state| state.ident.get())
+    }
+
     /// The array that this thread keeps for its lends; none on a thread of Python's own.
     #[inline]
     pub(crate) fn spare(&self) -> Option<&Spare> {
         // SAFETY: the thread-local of this thread, which this guard never leaves; it lives until the thread ends.
         unsafe { self.kept.as_ref() }.map(|state| &state.spare)
     }
+}
+
+#[cold]
+fn ident() -> u64 {
+    // SAFETY: always succeeds.
+    unsafe { libc::pthread_self() }
 }
 
 /// It was attached before by a guard further up the stack.
@@ -122,13 +142,14 @@ pub(crate) fn is_in_call() -> bool {
 
 /// Notes which call of the host's the thread is in: there was none since [`detached`]. Fails if they nest too deep.
 #[inline]
-pub(crate) fn enter_call(token: u64) -> Result<(), Box<Report>> {
+pub(crate) fn enter_call(token: u64, activity: Writer) -> Result<(), Box<Report>> {
     THREAD_STATE
         .try_with(|state| {
             if state.callbacks.get() >= MAX_NESTING {
                 return Err(too_deep());
             }
             state.call.set(token);
+            state.activity.set(activity);
             Ok(())
         })
         .unwrap_or(Ok(()))
@@ -145,6 +166,7 @@ pub(crate) fn leave_call() -> bool {
     THREAD_STATE
         .try_with(|state| {
             state.call.set(0);
+            state.activity.set(Writer::NONE);
             state.keeps.replace(false)
         })
         .unwrap_or(false)
@@ -199,20 +221,24 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
             unsafe { ffi::PyEval_RestoreThread(self.0) };
         }
     }
-    let (caller, kept) = THREAD_STATE
+    let (caller, kept, activity) = THREAD_STATE
         .try_with(|state| {
             state.callbacks.set(state.callbacks.get() + 1);
-            (state.call.replace(0), state.keeps.replace(false))
+            let activity = state.activity.replace(Writer::NONE);
+            (state.call.replace(0), state.keeps.replace(false), activity)
         })
-        .unwrap_or((0, false));
+        .unwrap_or((0, false, Writer::NONE));
     let interrupt = exchange_interrupt(Shared::NONE);
     if !interrupt.is_none() {
         interrupt.pause();
     }
     // SAFETY: the calling thread is attached.
     let saved = Saved(unsafe { ffi::PyEval_SaveThread() });
+    activity.enter_callback();
     let keeps = body(caller);
+    activity.leave_callback();
     drop(saved);
+    activity.go_on();
     if !interrupt.is_none() {
         interrupt.go_on();
         exchange_interrupt(interrupt);
@@ -220,6 +246,7 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
     let _ = THREAD_STATE.try_with(|state| {
         state.callbacks.set(state.callbacks.get() - 1);
         state.call.set(caller);
+        state.activity.set(activity);
         state.keeps.set(kept || keeps);
     });
 }
@@ -228,7 +255,13 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
 #[inline]
 pub(crate) fn attach() -> Result<Attached, Box<Report>> {
     interpreter::check_running()?;
-    Ok(THREAD_STATE
+    Ok(attach_started())
+}
+
+/// [`attach`], also when the interpreter was shut down. CPython has been started.
+#[inline]
+pub(crate) fn attach_started() -> Attached {
+    THREAD_STATE
         .try_with(|state| {
             let kept = state.kept.get();
             if kept.is_null() || state.entered.get() {
@@ -240,7 +273,7 @@ pub(crate) fn attach() -> Result<Attached, Box<Report>> {
             Attached { kept: state, before: 0 }
         })
         // The thread is ending and its own thread state is gone: use one for this call only.
-        .unwrap_or_else(|_| attach_foreign()))
+        .unwrap_or_else(|_| attach_foreign())
 }
 
 /// Attaches a thread for the first time, or inside of another guard.
@@ -266,6 +299,7 @@ fn attach_slowly(state: &ThreadState) -> Attached {
             }
             ffi::PyGILState_Ensure();
             state.kept.set(ffi::PyThreadState_Get());
+            state.ident.set(ident());
             COUNT.fetch_add(1, Ordering::Relaxed);
         }
     }

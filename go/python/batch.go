@@ -174,12 +174,13 @@ func newBatch() *batch {
 
 // mapAll makes n calls. `add` describes the arguments of one, `use` takes its result.
 func (f *Function) mapAll(ctx context.Context, n int, want uint32, plan *C.snake_plan, add func(*frame, int) (args, kwargs int, err error), use func(int, *frame, *C.snake_result) error) error {
-	var failures []error
+	var errs []error
 	fail := func(i int, err error) {
-		if failures == nil {
-			failures = make([]error, n)
+		if errs == nil {
+			errs = make([]error, n)
 		}
-		failures[i] = err
+		errs[i] = err
+		failures.count(err)
 	}
 	for start := 0; start < n; {
 		end := min(start+maxBatch, n)
@@ -192,8 +193,8 @@ func (f *Function) mapAll(ctx context.Context, n int, want uint32, plan *C.snake
 			}
 		}
 	}
-	if failures != nil {
-		return &BatchError{Function: f.name, Errors: failures}
+	if errs != nil {
+		return &BatchError{Function: f.name, Errors: errs}
 	}
 	return nil
 }
@@ -206,8 +207,8 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 	}
 	// Deferred, because methods of the caller's types run in between, which may panic.
 	defer func() {
-		if err == errAbandoned { //nolint:errorlint // it is never wrapped
-			err = abandoned(ctx)
+		if isAbandoned(err) {
+			err = abandoned(ctx, err)
 			return
 		}
 		f.in.leave(frame)
@@ -219,6 +220,7 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 	if frame.batch == nil {
 		frame.batch = newBatch()
 	}
+	frame.name(f)
 	b := frame.batch
 	b.made = b.made[:0]
 	frame.batched = true
@@ -243,7 +245,8 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 		defer b.stopWith(ctx)()
 	}
 	frame.hosted = frame.hosted[:0] // the core has them now
-	b.c.token = frame.call.token
+	b.c.token, b.c.activity = frame.call.token, frame.call.activity
+	frame.countLent()
 	b.c.capture = frame.call.capture
 	bytes := (*C.uint8_t)(unsafe.SliceData(frame.bytes))
 	if frame.isCancellable() {

@@ -42,7 +42,11 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 			r.fail(err)
 			return
 		}
-		defer in.resume(outer, outermost)
+		outer.callback.Store(f)
+		defer func() {
+			in.resume(outer, outermost)
+			outer.callback.Store(nil)
+		}()
 	}
 	if outer == nil {
 		runner := newRunner()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // ErrStillRunning: the context of a call has ended, but the call did not, in the time that [Config].CancelGrace gives it:
 // it is blocked in C code, or it swallows the exception. It goes on. What was lent to it stays pinned, and its thread
-// busy, until it ends ([Stats].StillRunning).
+// busy, until it ends ([Stats].StillRunning). The error is a [*StillRunningError], which says where Python was.
 var ErrStillRunning = errors.New("python: the call is still running")
 
 // defaultGrace is the time that a cancelled call has to end in.
@@ -47,13 +48,20 @@ func newCarrier() *carrier {
 }
 
 func (c *carrier) work() {
+	unlabelled()
 	for job := range c.jobs {
 		job.make()
 	}
 }
 
 func (j *crossing) make() {
-	j.cross()
+	if labels := j.frame.labels; labels != nil {
+		pprof.SetGoroutineLabels(labels)
+		j.cross()
+		unlabelled()
+	} else {
+		j.cross()
+	}
 	if j.state.CompareAndSwap(crossingUnderWay, crossingDone) {
 		j.done <- struct{}{}
 		return
@@ -65,17 +73,37 @@ func (j *crossing) make() {
 // stillRunning counts the calls that were abandoned.
 var stillRunning atomic.Int64
 
-// errAbandoned is what crossing returns when the frame is no longer the caller's.
-var errAbandoned = errors.New("abandoned")
+// abandonedTotal counts how many there ever were.
+var abandonedTotal atomic.Uint64
+
+// abandonment is what crossing returns when the frame is no longer the caller's.
+type abandonment struct{ frames []Frame }
+
+func (*abandonment) Error() string { return "abandoned" }
+
+// isAbandoned tells whether an error is that of [frame.crossApart], which is never wrapped.
+func isAbandoned(err error) bool {
+	_, ok := err.(*abandonment) //nolint:errorlint // see above
+	return ok
+}
 
 // isCancellable tells whether the call has to be watched, since its context may end.
 func (f *frame) isCancellable() bool { return f.ctx.Done() != nil }
 
 // crossApart calls `cross`, which calls the core, so that the call can be interrupted when its context ends. If it does not end
-// then either, the error is errAbandoned, and the frame is no longer the caller's.
+// then either, the error is an abandonment, and the frame is no longer the caller's.
 //
 // A goroutine that is in C cannot leave it. So another one goes there, and this one waits: about 500 ns.
 func (f *frame) crossApart(cross func()) error {
+	f.watched.Store(&watched{ctx: f.ctx})
+	err := f.carry(cross)
+	if !isAbandoned(err) {
+		f.watched.Store(nil)
+	}
+	return err
+}
+
+func (f *frame) carry(cross func()) error {
 	in := f.in
 	ctx, serial := f.ctx, uint64(f.interrupt.serial)
 	if isInCallback(ctx) || in.config.CancelGrace < 0 {
@@ -103,10 +131,10 @@ func (f *frame) crossApart(cross func()) error {
 		return nil
 	case <-ctx.Done():
 	}
-	if !job.interrupt(serial) {
+	if frames, ended := job.interrupt(serial); !ended {
 		in.abandon(f)
 		close(job.left)
-		return errAbandoned
+		return &abandonment{frames}
 	}
 	f.call.interrupt = nil
 	return nil
@@ -125,8 +153,8 @@ func (f *frame) allowInterrupt() {
 // serials numbers the calls that can be interrupted.
 var serials atomic.Uint64
 
-// interrupt interrupts the call and waits until it has ended; false means that it was given up.
-func (j *crossing) interrupt(serial uint64) (ended bool) {
+// interrupt interrupts the call and waits until it has ended, or it is given up, where it is then.
+func (j *crossing) interrupt(serial uint64) (frames []Frame, ended bool) {
 	grace := j.in.config.CancelGrace
 	if grace == 0 {
 		grace = defaultGrace
@@ -140,14 +168,15 @@ func (j *crossing) interrupt(serial uint64) (ended bool) {
 		request.send()
 		select {
 		case <-j.done:
-			return true
+			return nil, true
 		case <-again.C: // it may be in a Go function, or about to begin
 		case <-over.C:
+			frames := j.frame.where()
 			if j.state.CompareAndSwap(crossingUnderWay, crossingAbandoned) {
-				return false
+				return frames, false
 			}
 			<-j.done
-			return true
+			return nil, true
 		}
 	}
 }
@@ -199,6 +228,7 @@ func (r *interruption) send() {
 	interruptions.start.Do(func() {
 		interruptions.queue = make(chan *interruption, 64)
 		go func() {
+			unlabelled()
 			for r := range interruptions.queue {
 				if r.raised.Load() {
 					continue
@@ -219,6 +249,9 @@ func (r *interruption) send() {
 // abandon leaves a frame to the goroutine that makes its call.
 func (in *Interpreter) abandon(f *frame) {
 	stillRunning.Add(1)
+	abandonedTotal.Add(1)
+	f.watched.Load().abandoned.Store(true)
+	f.unlabel()
 	in.frames[f.slot] = nil
 	in.gate.abandon(f.slot)
 }
@@ -240,6 +273,8 @@ func (f *frame) endAbandoned(in *Interpreter) {
 		}
 	}
 	c.interrupt = nil
+	f.watched.Store(nil)
+	f.labels = nil
 	f.reset()
 	f.leaveWorker()
 	f.ctx = nil
@@ -267,9 +302,27 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
+// StillRunningError is the error of a call that was given up: errors.Is finds [ErrStillRunning] and the context's error.
+type StillRunningError struct {
+	// Frames say where Python was, outermost first. There are none if C code kept Python from telling.
+	Frames []Frame
+	err    error
+}
+
+// Error returns where Python was and the context's error.
+func (e *StillRunningError) Error() string {
+	if len(e.Frames) == 0 {
+		return fmt.Sprintf("%v: %v", ErrStillRunning, e.err)
+	}
+	return fmt.Sprintf("%v (%v): %v", ErrStillRunning, e.Frames[len(e.Frames)-1], e.err)
+}
+
+// Unwrap returns [ErrStillRunning] and the context's error.
+func (e *StillRunningError) Unwrap() []error { return []error{ErrStillRunning, e.err} }
+
 // abandoned says that a call is still running.
-func abandoned(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", ErrStillRunning, contextError(ctx))
+func abandoned(ctx context.Context, err error) error {
+	return &StillRunningError{Frames: err.(*abandonment).frames, err: contextError(ctx)} //nolint:errorlint // as the callers know
 }
 
 type callbackKey struct{}
@@ -327,6 +380,7 @@ func (in *Interpreter) Worker(ctx context.Context) *Worker {
 	go func() {
 		// Never unlocked: the thread ends with the goroutine, and with it its state in Python.
 		runtime.LockOSThread()
+		unlabelled()
 		for {
 			select {
 			case job := <-w.carrier.jobs:

@@ -43,6 +43,8 @@ FORWARD(snake_error *, output_close, (uint64_t queue), (queue))
 FORWARD(void, output_free, (uint64_t queue), (queue))
 FORWARD(void, output_bypass, (uint32_t bypass), (bypass))
 
+FORWARD(snake_error *, threads_describe, (uint64_t thread, snake_result *result), (thread, result))
+
 static snake_error *(*core_function_call)(const snake_function *, snake_call *, const uint8_t *, const void *,
                                           const void *, const void *, const void *);
 
@@ -76,6 +78,7 @@ static const struct {
     {"snake_callback_install", &core_callback_install},
     {"snake_interrupt_raise", &core_interrupt_raise},
     {"snake_callback_origin", &core_callback_origin},
+    {"snake_threads_describe", &core_threads_describe},
     {"snake_object_clone", &core_object_clone},
     {"snake_object_free", &core_object_free},
     {"snake_object_value", &core_object_value},

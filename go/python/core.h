@@ -32,6 +32,8 @@ bool core_open(const char *path, uint32_t *version, char **file, char **error);
 typedef struct {
     snake_call call;
     snake_error *failure;
+    snake_activity activity;
+    uint64_t lent; // bytes
 } call_frame;
 
 // snake_function_call with addresses in place of pointers to structs, and bytes in place of void. This spares cgo's

@@ -59,6 +59,9 @@ type Frame struct {
 	Line int
 }
 
+// String returns the place as one line.
+func (f Frame) String() string { return fmt.Sprintf("%s:%d in %s", f.File, f.Line, f.Function) }
+
 // Error returns the class and the message, and the place where the exception was raised.
 func (e *Error) Error() string {
 	var b strings.Builder
@@ -68,8 +71,7 @@ func (e *Error) Error() string {
 		b.WriteString(e.Message)
 	}
 	if len(e.Frames) > 0 {
-		last := e.Frames[len(e.Frames)-1]
-		fmt.Fprintf(&b, " (%s:%d in %s)", last.File, last.Line, last.Function)
+		fmt.Fprintf(&b, " (%v)", e.Frames[len(e.Frames)-1])
 	}
 	return b.String()
 }

@@ -19,7 +19,14 @@ type frame struct {
 	ctx  context.Context // of the call; nil between calls
 	// exiting tells that a Go function, which the call called, wants to end its goroutine.
 	exiting bool
-	runner  *runner // runs the Go functions that the call calls
+	runner  *runner         // runs the Go functions that the call calls
+	labels  context.Context // with which the calling goroutine is labelled; nil if it is not
+
+	// What [Interpreter.Dump] reads at any time.
+	label    atomic.Pointer[callLabel]    // of the function that was called last
+	callback atomic.Pointer[hostFunction] // that the call calls
+	watched  atomic.Pointer[watched]      // the call, if it can be interrupted
+	loading  atomic.Pointer[loading]      // the function that is being loaded
 
 	interrupt *C.snake_interrupt // in C memory, made when it is first wanted, as is the next
 	carrier   *carrier           // makes the call if it can be interrupted
@@ -63,6 +70,7 @@ func newFrame() *frame {
 	outer := (*C.call_frame)(C.calloc(1, C.sizeof_call_frame))
 	outer.call.result.scratch = C.malloc(scratchSize)
 	outer.call.result.scratch_len = scratchSize
+	outer.call.activity = &outer.activity
 	f := &frame{outer: outer, call: &outer.call}
 	f.values = grow(f.values, 16)
 	f.leases = grow(f.leases, directLends)
@@ -186,6 +194,7 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	c.want = C.uint32_t(want)
 	c.lends_len = 0
 	f.hosted = f.hosted[:0]
+	f.countLent()
 	if len(f.more) > 0 {
 		// C memory may hold these pointers, because what they point to is pinned, the list itself included.
 		f.pins.Pin(&f.more[0])
@@ -235,6 +244,7 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 	c.lends_len = 0
 	c.want = C.uint32_t(want)
 	c.result.plan = nil
+	f.outer.lent = C.uint64_t(len(data)) * 8
 	if f.isCancellable() {
 		f.leases = f.leases[:1]
 		f.lends = append(f.lends, memory{pointer, uintptr(len(data)) * 8})
@@ -242,7 +252,7 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 		if err == nil {
 			err = f.finish(f.outer.failure, forbidRetaining)
 		}
-		if err == errAbandoned { //nolint:errorlint // it is never wrapped
+		if isAbandoned(err) {
 			return err
 		}
 		f.reset()
@@ -284,6 +294,16 @@ func (f *frame) finish(failure *C.snake_error, forbidRetaining bool) error {
 		failure.argument -= f.leading
 	}
 	return copyFailure(failure)
+}
+
+// countLent notes for [Interpreter.Dump] how much the call lends. It lies in C memory, and who reads it does so atomically: so
+// a plain store will do, which costs a tenth of an atomic one.
+func (f *frame) countLent() {
+	var bytes uintptr
+	for i := range f.lends {
+		bytes += f.lends[i].bytes
+	}
+	f.outer.lent = C.uint64_t(bytes)
 }
 
 // holdLeases pins what Python kept of lent memory. The frame keeps that memory alive until then.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -25,6 +26,7 @@ type Function struct {
 	determine           sync.Once
 	// retains tells that what is lent may outlive the call, whatever [Config] says.
 	retains bool
+	label   *callLabel
 }
 
 // Func resolves "module:qualified.name" to a callable, importing the module if need be.
@@ -57,12 +59,14 @@ func (in *Interpreter) load(name string) (*Function, error) {
 		return nil, err
 	}
 	defer in.leave(frame)
+	frame.loading.Store(&loading{name, time.Now()})
+	defer frame.loading.Store(nil)
 	var pointer *C.snake_function
 	bytes := unsafe.StringData(name)
 	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), frame.call.token, &pointer)); err != nil {
 		return nil, err
 	}
-	f := &Function{in: in, name: name, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
+	f := &Function{in: in, name: name, label: &callLabel{name}, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
 	f.cleanup = runtime.AddCleanup(f, (*handle).drop, f.handle)
 	return f, nil
 }
@@ -129,8 +133,8 @@ func (f *Function) runOnce(ctx context.Context, want uint32, plan *C.snake_plan,
 func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) (err error) {
 	// Deferred, because methods of the caller's types run in between, which may panic.
 	defer func() {
-		if err == errAbandoned { //nolint:errorlint // it is never wrapped
-			err = abandoned(ctx)
+		if isAbandoned(err) {
+			err = abandoned(ctx, err)
 			return
 		}
 		f.in.leave(frame)
@@ -139,6 +143,7 @@ func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C
 	if !ok {
 		return ErrClosed
 	}
+	frame.name(f)
 	args, kwargs, err := add(frame)
 	if err != nil {
 		return err
@@ -146,7 +151,7 @@ func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C
 	frame.call.result.plan = plan
 	err = frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining && !f.retains)
 	runtime.KeepAlive(f)
-	if err == errAbandoned { //nolint:errorlint // it is never wrapped
+	if isAbandoned(err) {
 		return err
 	}
 	if err != nil {
@@ -169,11 +174,12 @@ func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*
 	if !ok {
 		err = ErrClosed
 	} else {
+		frame.name(f)
 		err = frame.invokeArray(pointer, data, want, f.in.config.ForbidRetaining)
 	}
 	runtime.KeepAlive(f)
-	if err == errAbandoned { //nolint:errorlint // it is never wrapped
-		return nil, f.failed(abandoned(ctx))
+	if isAbandoned(err) {
+		return nil, f.failed(abandoned(ctx, err))
 	}
 	if err != nil {
 		err = frame.cancelled(ctx, err)
@@ -186,6 +192,7 @@ func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*
 // failed names the function in an error. A panic of a Go function that the call called goes on here, and the end of
 // its goroutine: the call has left the gate.
 func (f *Function) failed(err error) error {
+	failures.count(err)
 	goOn(err)
 	return fmt.Errorf("python: %s: %w", f.name, err)
 }

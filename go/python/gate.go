@@ -11,12 +11,14 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // gate lets a bounded number of calls into Python at a time. Each has a slot; the others wait as goroutines, and not
 // inside cgo, where each would take an OS thread. Those that wait are served in the order in which they came; a
 // newcomer may find a slot that has just come back before it is offered to them.
 type gate struct {
+	slots   int             // that all calls share
 	origin  func() origin   // of the caller
 	regular int             // how many words are slots that all calls share; the others are in reserve
 	all     []uint64        // a bit for each slot
@@ -26,6 +28,9 @@ type gate struct {
 	// suspended counts the calls that have given up their slot while a Go function runs, and come back for one; blocked
 	// the OS threads that they are on.
 	suspended, blocked atomic.Int64
+
+	waits    atomic.Uint64 // how often a call had to wait
+	waitTime atomic.Int64  // and for how long, in nanoseconds
 
 	mu        sync.Mutex
 	returning list.List // of chan int: suspended calls, which go first and which a closed gate lets in too
@@ -59,7 +64,7 @@ const reserved = 16 * 64
 func newGate(slots int, origin func() origin) *gate {
 	regular := (slots + 63) / 64
 	words := regular + reserved/64
-	g := &gate{origin: origin, regular: regular, all: make([]uint64, words), free: make([]atomic.Uint64, words), collected: make([]uint64, words), idle: make(chan struct{})}
+	g := &gate{slots: slots, origin: origin, regular: regular, all: make([]uint64, words), free: make([]atomic.Uint64, words), collected: make([]uint64, words), idle: make(chan struct{})}
 	for i := range g.all {
 		g.all[i] = ^uint64(0)
 		if i == regular-1 && slots%64 != 0 {
@@ -84,6 +89,7 @@ func (g *gate) enter(ctx context.Context) (int, error) {
 	if slot, ok := g.take(); ok {
 		return slot, nil
 	}
+	defer g.timeWait(time.Now())
 	return g.wait(ctx)
 }
 
@@ -174,6 +180,12 @@ func (g *gate) leave(slot int) {
 // a blocked Go function may wait for a goroutine that calls Python.
 const maxSuspended = 1000
 
+// timeWait counts a wait that began then.
+func (g *gate) timeWait(begin time.Time) {
+	g.waits.Add(1)
+	g.waitTime.Add(int64(time.Since(begin)))
+}
+
 // suspend gives the slot of a call back that goes on, for the time until resume. The outermost call of a thread counts.
 func (g *gate) suspend(slot int, outermost bool) error {
 	if outermost && g.blocked.Add(1) > maxSuspended {
@@ -200,6 +212,7 @@ func (g *gate) takeAgain() int {
 	if slot, ok := g.take(); ok {
 		return slot
 	}
+	defer g.timeWait(time.Now())
 	turn := make(chan int, 1)
 	origin := g.origin()
 	g.mu.Lock()

@@ -243,6 +243,7 @@ func (it *iteration[T]) read(r *C.snake_result) *results {
 
 // failed closes a generator and returns why the iteration ends.
 func (it *iteration[T]) failed(err error) error {
+	failures.count(err)
 	if it.generator {
 		it.generator = false
 		// One that has ended needs no close, which does nothing then. One that somebody else runs says the same again.

@@ -104,6 +104,7 @@ func (t *leaseTable) listen() {
 	bell := os.NewFile(uintptr(ends[0]), "gophersnake leases") //nolint:gosec // a descriptor is not negative
 	C.snake_lease_notify(C.int32_t(ends[1]))                   //nolint:gosec // descriptors are small
 	go func() {
+		unlabelled()
 		rings := make([]byte, 512)
 		for {
 			if _, err := bell.Read(rings); err != nil {

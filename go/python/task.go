@@ -165,7 +165,7 @@ func (f *Function) runAsync(ctx context.Context, want uint32, plan *C.snake_plan
 	}
 	defer t.object.Close() //nolint:errcheck // it never fails
 	if !t.endsInTime() {
-		return abandoned(ctx)
+		return abandoned(ctx, &abandonment{})
 	}
 	return t.read(want, plan, use)
 }
