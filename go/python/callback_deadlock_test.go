@@ -214,8 +214,7 @@ var _ = scenario("close what runs", func() {
 		}
 	}
 	for range 100 {
-		var f *Function
-		f = must(in.Func("callbacks:execute"))
+		f := must(in.Func("callbacks:execute"))
 		got := must(f.Call(context.Background(), "closes()\nresult = [5]", KW{"closes": func() { check(f.Close()); must(perform[int](in, "result = 1", nil)) }}))
 		if n := must(As[[]int](got)); n[0] != 5 {
 			fail("got %d", n)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// ErrStillRunning: the context of a call has ended, but the call did not, in the time that [Config].CancelGrace gives it:
+// ErrStillRunning tells that the context of a call has ended, but the call did not, in the time that [Config].CancelGrace gives it:
 // it is blocked in C code, or it swallows the exception. It goes on. What was lent to it stays pinned, and its thread
 // busy, until it ends ([Stats].StillRunning). The error is a [*StillRunningError], which says where Python was.
 var ErrStillRunning = errors.New("python: the call is still running")

@@ -41,11 +41,11 @@ func (o outputs) compare(other outputs) error {
 	} {
 		for _, value := range []any{field.have, field.wants} {
 			if value != nil && !reflect.ValueOf(value).Comparable() {
-				return fmt.Errorf("Config.%s: a %T cannot be compared: want a pointer", field.name, value)
+				return fmt.Errorf("the field Config.%s: a %T cannot be compared: want a pointer", field.name, value)
 			}
 		}
 		if field.have != field.wants {
-			return fmt.Errorf("Config.%s is not the same", field.name)
+			return fmt.Errorf("the field Config.%s is not the same", field.name)
 		}
 	}
 	return nil
