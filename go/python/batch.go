@@ -221,6 +221,7 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 		frame.batch = newBatch()
 	}
 	frame.name(f)
+	frame.keep(f)
 	b := frame.batch
 	b.made = b.made[:0]
 	frame.batched = true

@@ -140,6 +140,13 @@ func (f *frame) carry(cross func()) error {
 	return nil
 }
 
+// keep keeps a function from the garbage collector for a call that its caller may give up.
+func (f *frame) keep(function *Function) {
+	if f.isCancellable() {
+		f.kept = append(f.kept, function)
+	}
+}
+
 // allowInterrupt prepares a call that can be interrupted.
 func (f *frame) allowInterrupt() {
 	if f.interrupt == nil {
@@ -253,12 +260,12 @@ func (in *Interpreter) abandon(f *frame) {
 	f.watched.Load().abandoned.Store(true)
 	f.unlabel()
 	in.frames[f.slot] = nil
-	in.gate.abandon(f.slot)
+	f.number = in.gate.abandon(f.slot)
 }
 
 // endAbandoned gives back what a call used that nobody waits for any more.
 func (f *frame) endAbandoned(in *Interpreter) {
-	c := f.call
+	c, number := f.call, f.number
 	c.lends = nil // while what it points to is alive: see frame.invoke
 	if f.batched {
 		f.batch.endAbandoned(f)
@@ -280,7 +287,7 @@ func (f *frame) endAbandoned(in *Interpreter) {
 	f.ctx = nil
 	frames.put(f)
 	stillRunning.Add(-1)
-	in.gate.forget()
+	in.gate.forget(number)
 }
 
 // cancelled adds the context's error to that of a call that was interrupted.

@@ -31,6 +31,7 @@ type frame struct {
 	interrupt *C.snake_interrupt // in C memory, made when it is first wanted, as is the next
 	carrier   *carrier           // makes the call if it can be interrupted
 	worker    *Worker            // that the call has
+	number    uint64             // of the call, if it was abandoned
 
 	outer  *C.call_frame   // in C memory
 	call   *C.snake_call   // a part of it

@@ -149,6 +149,7 @@ func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C
 		return err
 	}
 	frame.call.result.plan = plan
+	frame.keep(f)
 	err = frame.invoke(pointer, args, kwargs, want, f.in.config.ForbidRetaining && !f.retains)
 	runtime.KeepAlive(f)
 	if isAbandoned(err) {
@@ -175,6 +176,7 @@ func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*
 		err = ErrClosed
 	} else {
 		frame.name(f)
+		frame.keep(f)
 		err = frame.invokeArray(pointer, data, want, f.in.config.ForbidRetaining)
 	}
 	runtime.KeepAlive(f)

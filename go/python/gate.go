@@ -40,12 +40,15 @@ type gate struct {
 	idle      chan struct{}
 	isIdle    bool
 	retired   []retiree
+	abandoned []uint64 // the numbers of the calls that go on without a slot
+	number    uint64   // the last of them
 }
 
 // retiree is something that calls may still use which were under way when it was retired.
 type retiree struct {
-	slots []uint64 // a bit for each slot whose call may
-	free  func()
+	slots     []uint64 // a bit for each slot whose call may
+	abandoned []uint64 // the numbers of the calls that may, and have no slot any more
+	free      func()
 }
 
 // origin says where the Go function was called that makes a call.
@@ -236,16 +239,34 @@ func (g *gate) takeAgain() int {
 	return <-turn
 }
 
-// abandon gives the slot of a call back that goes on until forget, without anybody who waits for it.
-func (g *gate) abandon(slot int) {
+// abandon gives the slot of a call back that goes on until forget, without anybody who waits for it. What is retired
+// waits for it all the same.
+func (g *gate) abandon(slot int) (number uint64) {
+	g.mu.Lock()
+	g.number++
+	number = g.number
+	g.abandoned = append(g.abandoned, number)
+	for i, r := range g.retired {
+		if r.slots[slot/64]&(1<<(slot%64)) != 0 {
+			g.retired[i].abandoned = append(r.abandoned, number)
+		}
+	}
+	g.mu.Unlock()
 	g.suspended.Add(1)
 	g.leave(slot)
+	return number
 }
 
 // forget notes that a call has ended that was abandoned.
-func (g *gate) forget() {
+func (g *gate) forget(number uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	ended := func(n uint64) bool { return n == number }
+	g.abandoned = slices.DeleteFunc(g.abandoned, ended)
+	for i := range g.retired {
+		g.retired[i].abandoned = slices.DeleteFunc(g.retired[i].abandoned, ended)
+	}
+	g.sweep()
 	g.suspended.Add(-1)
 	g.offer() // a closed gate may be idle now
 }
@@ -259,20 +280,27 @@ func (g *gate) retire(free func()) {
 	// Raised before the slots are looked at: whoever gives one back afterwards waits for the lock, and settles.
 	g.waiting.Add(1)
 	busy := g.busy()
-	if isZero(busy) {
+	if isZero(busy) && len(g.abandoned) == 0 {
 		g.waiting.Add(-1)
 		free()
 		return
 	}
-	g.retired = append(g.retired, retiree{busy, free})
+	g.retired = append(g.retired, retiree{busy, slices.Clone(g.abandoned), free})
 }
 
 // settle frees what only the call that held this slot still used. The caller holds the lock.
 func (g *gate) settle(slot int) {
-	kept := g.retired[:0]
 	for _, r := range g.retired {
 		r.slots[slot/64] &^= 1 << (slot % 64)
-		if !isZero(r.slots) {
+	}
+	g.sweep()
+}
+
+// sweep frees what no call still uses. The caller holds the lock.
+func (g *gate) sweep() {
+	kept := g.retired[:0]
+	for _, r := range g.retired {
+		if !isZero(r.slots) || len(r.abandoned) > 0 {
 			kept = append(kept, r)
 			continue
 		}

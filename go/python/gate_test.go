@@ -433,3 +433,38 @@ var _ = scenario("calls after shutdown", func() {
 		fail("after the shutdown: %+v", stats)
 	}
 })
+
+// What is retired waits for a call that was abandoned, and for no other one that was.
+func TestGateRetiresBehindAbandoned(t *testing.T) {
+	g := newGate(2, func() origin { return outside })
+	first, _ := g.enter(context.Background())
+	freed := false
+	early := g.abandon(first)
+	g.retire(func() { freed = true })
+	second, _ := g.enter(context.Background())
+	late := g.abandon(second)
+	g.forget(late)
+	if freed {
+		t.Fatal("freed while a call may use it")
+	}
+	g.forget(early)
+	if !freed {
+		t.Fatal("not freed after the last call that may use it")
+	}
+	third, _ := g.enter(context.Background())
+	freed = false
+	g.retire(func() { freed = true })
+	number := g.abandon(third)
+	if freed {
+		t.Fatal("freed while the call goes on that had a slot")
+	}
+	g.forget(number)
+	if !freed {
+		t.Fatal("not freed when that call has ended")
+	}
+	select {
+	case <-g.close():
+	default:
+		t.Error("an empty gate is not idle")
+	}
+}
