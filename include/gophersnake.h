@@ -526,10 +526,14 @@ typedef struct snake_result {
 typedef struct snake_interrupt {
   // The number of the call.
   uint64_t serial;
-  // The library's: the number of the call while it can be interrupted, else 0.
+  // The library's: the number of the call while its Python code runs, or waits for a function of the host's; else 0.
   uint64_t running;
   // The library's: the thread of the call.
   uint64_t thread;
+  // The library's: 1 while the call waits for a function of the host's.
+  uint32_t paused;
+  // The library's: 1 while the exception was raised but did not arrive.
+  uint32_t pending;
   // Out: how often the call was interrupted.
   uint32_t count;
 } snake_interrupt;
@@ -800,8 +804,8 @@ struct snake_error *snake_object_value(const struct snake_object *object,
                                        struct snake_result *result);
 
 // Raises `gophersnake.GoCancelled` in a call, if it is the one with that number and Python runs it. Where the call is
-// blocked in C, it is raised when that returns. `*raised` tells whether it was: it is not if the call has ended, has not
-// begun or waits for a function of the host's.
+// blocked in C or waits for a function of the host's, it is raised when that returns. `*raised` tells whether it was:
+// it is not if the call has ended or has not begun.
 //
 // Any thread; attaches.
 //

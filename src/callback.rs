@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorCode, Report};
 use crate::object;
 use crate::tree::{Plan, Tree};
 use crate::value::{Kind, MAX_VALUES, Value};
-use crate::{interpreter, lease, process, thread_state};
+use crate::{interpreter, interrupt, lease, process, thread_state};
 
 /// How a call of the host's function ended.
 #[repr(u32)]
@@ -263,6 +263,7 @@ impl GoFunction {
         // Python may make millions of these before.
         object::release_pending();
         let reply = reply?;
+        interrupt::raise_pending(py, invocation.outcome == Outcome::Returned as u32)?;
         if invocation.outcome == Outcome::Returned as u32 {
             return Ok(reply);
         }

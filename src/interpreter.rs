@@ -21,7 +21,7 @@ use pyo3::types::PyCFunction;
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
 use crate::signal::{self, Handlers, set_sigpipe_blocked};
-use crate::{activity, array, callback, lease, object, output, process, thread_state};
+use crate::{activity, array, callback, interrupt, lease, object, output, process, thread_state};
 
 /// How to start the interpreter.
 #[repr(C)]
@@ -385,6 +385,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
             arguments.get_item(0)?.extract().map(set_sigpipe_blocked)
         })?;
         helper(py, "lifecycle")?.call_method1("install", (block,))?;
+        interrupt::install(py)?;
         output::install(py)?;
         signal::install(py)?;
         helper(py, "processes")?.call_method0("install")?;

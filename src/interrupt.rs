@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyCFunction;
 
 use crate::boundary::{Failure, attached, out};
 use crate::error::Error;
@@ -23,17 +24,21 @@ use crate::{interpreter, thread_state};
 pub struct Interrupt {
     /// The number of the call.
     pub serial: u64,
-    /// The library's: the number of the call while it can be interrupted, else 0.
+    /// The library's: the number of the call while its Python code runs, or waits for a function of the host's; else 0.
     pub running: u64,
     /// The library's: the thread of the call.
     pub thread: u64,
+    /// The library's: 1 while the call waits for a function of the host's.
+    pub paused: u32,
+    /// The library's: 1 while the exception was raised but did not arrive.
+    pub pending: u32,
     /// Out: how often the call was interrupted.
     pub count: u32,
 }
 
 /// Raises `gophersnake.GoCancelled` in a call, if it is the one with that number and Python runs it. Where the call is
-/// blocked in C, it is raised when that returns. `*raised` tells whether it was: it is not if the call has ended, has not
-/// begun or waits for a function of the host's.
+/// blocked in C or waits for a function of the host's, it is raised when that returns. `*raised` tells whether it was:
+/// it is not if the call has ended or has not begun.
 ///
 /// Any thread; attaches.
 ///
@@ -59,10 +64,13 @@ pub unsafe extern "C" fn snake_interrupt_raise(
         // First, because other threads may run while it is looked for.
         let exception = interpreter::helper(py, "errors")?.getattr("GoCancelled")?;
         if serial != 0 && shared.running().load(Ordering::Relaxed) == serial {
+            // Not now, if it waits: what the host's function calls on that thread is another call.
             // SAFETY: attached since the number was compared, so that the call has not ended: its thread is in Python
             // and waits for the GIL.
-            let threads = unsafe { ffi::PyThreadState_SetAsyncExc(shared.id(), exception.as_ptr()) };
-            if threads > 0 {
+            let found = shared.paused().load(Ordering::Relaxed) != 0
+                || unsafe { ffi::PyThreadState_SetAsyncExc(shared.id(), exception.as_ptr()) } > 0;
+            if found {
+                shared.pending().store(1, Ordering::Relaxed);
                 shared.count().fetch_add(1, Ordering::Relaxed);
                 *raised = 1;
             }
@@ -107,20 +115,70 @@ impl Shared {
         unsafe { AtomicU32::from_ptr((&raw const (*self.0).count).cast_mut()) }
     }
 
-    /// The call does not run for a while: it waits for a function of the host's.
-    pub(crate) fn pause(self) {
-        self.running().store(0, Ordering::Relaxed);
+    fn paused<'a>(self) -> &'a AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((&raw const (*self.0).paused).cast_mut()) }
     }
 
-    /// The call runs on this thread, which is attached.
-    pub(crate) fn go_on(self) {
-        // SAFETY: the struct is there; the host writes the number only between calls.
-        let serial = unsafe { (*self.0).serial };
-        // SAFETY: always succeeds. It is the thread's name for CPython too.
-        let thread = unsafe { libc::pthread_self() };
-        self.thread().store(thread, Ordering::Relaxed);
-        self.running().store(serial, Ordering::Relaxed);
+    fn pending<'a>(self) -> &'a AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((&raw const (*self.0).pending).cast_mut()) }
     }
+
+    /// Whether the exception was raised but did not arrive.
+    pub(crate) fn is_pending(self) -> bool {
+        !self.is_none() && self.pending().load(Ordering::Relaxed) != 0
+    }
+
+    /// The exception has arrived.
+    pub(crate) fn arrive(self) {
+        if !self.is_none() {
+            self.pending().store(0, Ordering::Relaxed);
+            self.take_back();
+        }
+    }
+
+    /// Takes back what did not arrive. The thread is that of the call, and attached.
+    fn take_back(self) {
+        // SAFETY: attached; no exception is what takes it back.
+        unsafe { ffi::PyThreadState_SetAsyncExc(self.id(), null_mut()) };
+    }
+
+    /// The call waits for a function of the host's.
+    pub(crate) fn pause(self) {
+        self.paused().store(1, Ordering::Relaxed);
+        if self.is_pending() {
+            self.take_back();
+        }
+    }
+
+    /// The call does not wait any more. Its thread is attached.
+    pub(crate) fn go_on(self) {
+        self.paused().store(0, Ordering::Relaxed);
+    }
+}
+
+/// Raises what is pending for the call that this thread is in, after a function of the host's: at once, if that has
+/// returned, else at the next instruction, since the function has an exception of its own.
+pub(crate) fn raise_pending(py: Python<'_>, returned: bool) -> Result<(), Failure> {
+    let shared = thread_state::interrupt();
+    if !shared.is_pending() {
+        return Ok(());
+    }
+    let exception = interpreter::helper(py, "errors")?.getattr("GoCancelled")?;
+    if returned {
+        shared.arrive();
+        return Err(PyErr::from_type(exception.cast_into().map_err(PyErr::from)?, ()).into());
+    }
+    // SAFETY: attached, and the thread is this one.
+    unsafe { ffi::PyThreadState_SetAsyncExc(shared.id(), exception.as_ptr()) };
+    Ok(())
+}
+
+/// Lets `GoCancelled` say that it has arrived: whoever makes one is the interpreter, which raises it.
+pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
+    let arrived = PyCFunction::new_closure(py, Some(c"arrived"), None, |_, _| thread_state::interrupt().arrive())?;
+    interpreter::helper(py, "errors")?.setattr("arrived", arrived)
 }
 
 /// Runs `body`, the Python code of a call, which may be interrupted from now on.
@@ -138,16 +196,20 @@ pub(crate) fn interruptible<R>(interrupt: *const Interrupt, body: impl FnOnce() 
     impl Drop for Running {
         fn drop(&mut self) {
             thread_state::exchange_interrupt(self.before);
-            self.shared.pause();
-            if self.shared.count().load(Ordering::Relaxed) > 0 {
-                // SAFETY: attached; this takes back what was not delivered.
-                unsafe { ffi::PyThreadState_SetAsyncExc(self.shared.id(), null_mut()) };
+            self.shared.running().store(0, Ordering::Relaxed);
+            if self.shared.is_pending() {
+                self.shared.take_back();
             }
         }
     }
     let shared = Shared(interrupt);
     shared.count().store(0, Ordering::Relaxed);
-    shared.go_on();
+    shared.pending().store(0, Ordering::Relaxed);
+    shared.paused().store(0, Ordering::Relaxed);
+    // SAFETY: always succeeds. It is the thread's name for CPython too.
+    shared.thread().store(unsafe { libc::pthread_self() }, Ordering::Relaxed);
+    // SAFETY: the struct is there; the host writes the number only between calls.
+    shared.running().store(unsafe { (*interrupt).serial }, Ordering::Relaxed);
     let _running = Running {
         shared,
         before: thread_state::exchange_interrupt(shared),

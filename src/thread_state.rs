@@ -180,6 +180,13 @@ fn too_deep() -> Box<Report> {
     ))
 }
 
+/// By what the call that the thread is in can be interrupted.
+pub(crate) fn interrupt() -> Shared {
+    THREAD_STATE
+        .try_with(|state| state.interrupt.get())
+        .unwrap_or(Shared::NONE)
+}
+
 /// Notes by what the call that the thread is in can be interrupted, and returns what it was before.
 pub(crate) fn exchange_interrupt(interrupt: Shared) -> Shared {
     THREAD_STATE

@@ -128,6 +128,29 @@ func TestCancelKeepsLease(t *testing.T) {
 	}
 }
 
+// A call that does little but call Go functions is interrupted too: between two of them, also where there is no bytecode.
+func TestCancelBetweenCallbacks(t *testing.T) {
+	in := interpreter(t)
+	for name, source := range map[string]string{
+		"a loop":       "while True:\n    f()",
+		"a loop in C":  "import collections, itertools\ncollections.deque((f() for _ in itertools.count()), maxlen=0)",
+		"no bytecode":  "import collections, itertools\ncollections.deque(map(g, itertools.count()), maxlen=0)",
+		"a nested one": "while True:\n    h()",
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		begin, inner := time.Now(), 0
+		_, err := executeContext[any](t, ctx, in, source, KW{"f": func() {}, "g": func(int) {}, "h": func() error {
+			n, err := execute[int](t, in, "result = 0\nfor i in range(2000): result += 1", nil)
+			inner += n
+			return err
+		}})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStillRunning) || time.Since(begin) > 3*time.Second || inner%2000 != 0 {
+			t.Errorf("%s: got %v after %v, inner %d", name, err, time.Since(begin), inner)
+		}
+	}
+}
+
 // A cancelled outer call does not interrupt a call with a context of its own inside of a Go function, but is
 // interrupted as soon as that returns.
 func TestCancelNested(t *testing.T) {

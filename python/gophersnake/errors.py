@@ -47,8 +47,17 @@ class GoExit(BaseException):
     """A Go function ended its goroutine, as ``t.FailNow`` does. The goroutine ends when its call of Python does."""
 
 
+def arrived() -> None:
+    """Tell the core that an interrupt has arrived; the core puts its own function here."""
+
+
 class GoCancelled(BaseException):
     """The Go program has cancelled the call: its context has ended."""
+
+    def __init__(self, *args: object) -> None:
+        """Note that the interrupt has arrived, so that it is not raised again."""
+        super().__init__(*args)
+        arrived()
 
 
 for _class in (GoError, GoPanic, GoExit, GoCancelled):
