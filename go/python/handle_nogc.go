@@ -2,4 +2,6 @@
 
 package python
 
+const collects = false
+
 func collectForTest() {}
