@@ -209,12 +209,7 @@ fn touch() -> u64 {
 }
 
 fn tick() {
-    // SAFETY: the set is initialised before it is used; only the mask of this thread changes. Signals are for the host.
-    unsafe {
-        let mut signals = std::mem::zeroed();
-        libc::sigfillset(&raw mut signals);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const signals, std::ptr::null_mut());
-    }
+    signal::set_sigpipe_blocked(true); // as on all threads that are not the host's
     let mut idle = 0;
     loop {
         std::thread::sleep(TICK);

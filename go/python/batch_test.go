@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 func function(t *testing.T, in *Interpreter, name string) *Function {
@@ -34,9 +35,9 @@ func batchErrors(t *testing.T, err error, inputs int) []error {
 func TestMapResultsAndErrorsByIndex(t *testing.T) {
 	in := interpreter(t)
 	toInt := function(t, in, "builtins:int")
-	inputs := []Arguments{{"12"}, {"x"}, {"ff", KW{"base": 16}}, {make(chan int)}, {"17", 8}, {"\xff"}, {}, {KW{"base": 1}}, {"99"}}
+	inputs := []Arguments{{"12"}, {"x"}, {"ff", KW{"base": 16}}, {unsafe.Pointer(nil)}, {"17", 8}, {"\xff"}, {}, {KW{"base": 1}}, {"99"}}
 	want := []int{12, 0, 255, 0, 15, 0, 0, 0, 99}
-	wrong := []string{"", "ValueError", "", "argument 1: a Go chan int", "", "UTF-8", "", "TypeError", ""}
+	wrong := []string{"", "ValueError", "", "argument 1: a Go unsafe.Pointer", "", "UTF-8", "", "TypeError", ""}
 
 	got, err := Map[int](context.Background(), toInt, inputs)
 	for i, err := range batchErrors(t, err, len(inputs)) {
