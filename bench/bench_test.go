@@ -28,7 +28,10 @@ func TestQuick(t *testing.T) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"noop_vs_c", "noop_result_vs_c", "detect1000_vs_c", "gate1000_vs_1", "noop_lengths", "bind_vs_call_as"} {
+	for _, key := range []string{
+		"noop_vs_c", "noop_result_vs_c", "detect1000_vs_c", "gate1000_vs_1", "noop_lengths", "bind_vs_call_as",
+		"callback_noop_vs_c", "callback_float_vs_c", "callback_array_vs_c", "iter_generator_vs_c", "iter_list_vs_c",
+	} {
 		if r.Ratios[key] <= 0 {
 			t.Errorf("ratio %s: want a positive number, got %v", key, r.Ratios[key])
 		}
@@ -73,9 +76,31 @@ func TestWrongAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wrongCallback, err := callsBack(in, plusOne, 1, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repeatWith, err := loadFloor("repeat_with", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repeatWith.callsBack(callbackArray, nil, 0)(2); err == nil {
+		t.Error("an array without a first element: want an error, got none")
+	}
+	if _, err := floor.iterates(2); err == nil {
+		t.Error("None as an iterable: want an error, got none")
+	}
+	if err := checkSum(1002, 999*1000/2+1); err != nil {
+		t.Error(err)
+	}
+	if err := checkSum(1002, 999*1000/2+2); err == nil {
+		t.Error("the sum of other items: want an error, got none")
+	}
 	for name, run := range map[string]func(int) (time.Duration, error){
-		"C":     c.inC(c.threeFloor, gilHeld, usual, []int{1, 2, 4}),
-		"C new": c.inC(c.threeFloor, gilFresh, usual, []int{1, 2}),
+		"callback":   wrongCallback,
+		"C callback": repeatWith.callsBack(callbackFloat, c.data[:1], c.data[0]),
+		"C":          c.inC(c.threeFloor, gilHeld, usual, []int{1, 2, 4}),
+		"C new":      c.inC(c.threeFloor, gilFresh, usual, []int{1, 2}),
 		// Of all numbers only the first is converted.
 		"C conversion": same.converts(convertFloat, c.data[:2], ""),
 		"conversion":   wrongFloat,

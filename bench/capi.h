@@ -2,6 +2,7 @@
 #ifndef GOPHERSNAKE_BENCH_CAPI_H
 #define GOPHERSNAKE_BENCH_CAPI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -21,6 +22,16 @@ typedef struct {
     int dimensions_len;
     int64_t *dimensions;
 } array;
+
+// A function in C, of which METH_NOARGS and METH_O are used: both take two objects.
+typedef struct {
+    const char *name;
+    object *(*call)(object *self, object *argument);
+    int flags;
+    const char *doc;
+} method;
+
+enum { METH_NOARGS = 0x4, METH_O = 0x8 };
 
 extern struct capi {
     int (*PyGILState_Ensure)(void);
@@ -46,6 +57,11 @@ extern struct capi {
     object *(*PyDict_GetItemString)(object *, const char *);
     int (*PyDict_Next)(object *, ptrdiff_t *, object **, object **);
     object *(*PyErr_Occurred)(void);
+    object *(*PyLong_FromLongLong)(long long);
+    object *(*PyCFunction_NewEx)(method *, object *self, object *module);
+    object *(*PyObject_GetIter)(object *);
+    object *(*PyIter_Next)(object *);
+    object *none;
     // NumPy:
     object *array_class;
     object *(*array_new)(object *class, int dimensions, const int64_t *lengths, int dtype, const int64_t *strides,
@@ -55,11 +71,24 @@ extern struct capi {
 // NumPy's numbers.
 enum { NPY_DOUBLE = 12, NPY_ARRAY_CARRAY = 0x501 };
 
-// As the macro of Python's headers: immortal objects have a negative low half.
+// As the macros of Python's headers: immortal objects have a negative low half.
+static inline object *incref(object *o) {
+    if (o->references >= 0) {
+        o->references++;
+    }
+    return o;
+}
+
 static inline void decref(object *o) {
     if (o->references >= 0 && --o->references == 0) {
         capi._Py_Dealloc(o);
     }
+}
+
+// As a C program finds out whether a number was one.
+static inline bool number(object *o, double *out) {
+    *out = capi.PyFloat_AsDouble(o);
+    return *out != -1 || capi.PyErr_Occurred() == NULL;
 }
 
 static inline int64_t now(void) {

@@ -64,12 +64,6 @@ static inline object *to_python(const job *j) {
     return NULL;
 }
 
-// As a C program finds out whether a number was one.
-static inline bool number(object *o, double *out) {
-    *out = capi.PyFloat_AsDouble(o);
-    return *out != -1 || capi.PyErr_Occurred() == NULL;
-}
-
 // Copies a text that has at most room bytes.
 static inline bool text(object *o, char *out, int64_t room, int64_t *length) {
     ptrdiff_t size;

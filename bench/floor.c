@@ -37,6 +37,11 @@ static const struct {
     {"PyDict_GetItemString", &capi.PyDict_GetItemString},
     {"PyDict_Next", &capi.PyDict_Next},
     {"PyErr_Occurred", &capi.PyErr_Occurred},
+    {"PyLong_FromLongLong", &capi.PyLong_FromLongLong},
+    {"PyCFunction_NewEx", &capi.PyCFunction_NewEx},
+    {"PyObject_GetIter", &capi.PyObject_GetIter},
+    {"PyIter_Next", &capi.PyIter_Next},
+    {"_Py_NoneStruct", &capi.none},
 };
 
 // Places in NumPy's table.

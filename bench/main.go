@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"time"
 
 	"github.com/gophersnake/gophersnake/go/python"
@@ -118,7 +119,15 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (*report, er
 	if err != nil {
 		return nil, err
 	}
-	heats := append(c.heats(), conversions...)
+	callbacks, err := c.callbacks(in)
+	if err != nil {
+		return nil, err
+	}
+	iterations, err := iterations(in)
+	if err != nil {
+		return nil, err
+	}
+	heats := slices.Concat(c.heats(), conversions, callbacks, iterations)
 	progress.begin("calls in turn", plan.rounds)
 	if err := race(heats, plan.rounds, plan.round, progress.step); err != nil {
 		return nil, err

@@ -35,22 +35,10 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 	// The reference count of the function, which is being called, keeps its handle valid.
 	value, _ := hosted.value(uint64(invocation.function))
 	f := value.(*hostFunction)
-	r := &reply{invocation: invocation, function: f}
-	if outer != nil {
-		outermost := invocation.depth == 0
-		if err := in.suspend(outer, outermost); err != nil {
-			r.fail(err)
-			return
-		}
-		outer.callback.Store(f)
-		defer func() {
-			in.resume(outer, outermost)
-			outer.callback.Store(nil)
-		}()
-	}
 	if outer == nil {
 		runner := newRunner()
-		if runner.run(r, in, context.Background()) {
+		r := runner.prepare(f, invocation)
+		if runner.run(in, context.Background()) {
 			r.exit()
 		} else {
 			runner.end()
@@ -61,7 +49,18 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 		outer.runner = newRunner()
 		invocation.keeps = 1
 	}
-	if outer.runner.run(r, in, outer.ctx) {
+	r := outer.runner.prepare(f, invocation)
+	outermost := invocation.depth == 0
+	if err := in.suspend(outer, outermost); err != nil {
+		r.fail(err)
+		return
+	}
+	outer.callback.Store(f)
+	defer func() {
+		in.resume(outer, outermost)
+		outer.callback.Store(nil)
+	}()
+	if outer.runner.run(in, outer.ctx) {
 		outer.runner = nil
 		invocation.keeps = 0
 		outer.exiting = true
@@ -87,7 +86,7 @@ type runner struct {
 	next func() (struct{}, bool)
 	stop func()
 
-	reply *reply
+	reply reply // kept here, it costs the callbacks no allocation
 	in    *Interpreter
 	ctx   context.Context
 }
@@ -119,12 +118,19 @@ func (r *runner) work(yield func(struct{}) bool) {
 	}
 }
 
+// prepare says which function the runner runs next. What it returns is valid until the function has returned, or, if
+// runtime.Goexit has ended it, for ever.
+func (r *runner) prepare(f *hostFunction, invocation *C.snake_invocation) *reply {
+	r.reply = reply{invocation: invocation, function: f}
+	return &r.reply
+}
+
 // run runs a function, and tells whether runtime.Goexit ended it, and the runner.
-func (r *runner) run(reply *reply, in *Interpreter, ctx context.Context) (exited bool) {
-	r.reply, r.in, r.ctx = reply, in, ctx
+func (r *runner) run(in *Interpreter, ctx context.Context) (exited bool) {
+	r.in, r.ctx = in, ctx
 	defer func() { exited = recover() != nil }()
 	r.next()
-	r.reply, r.ctx = nil, nil
+	r.reply, r.ctx = reply{}, nil // the memory of the arguments ends now
 	return false
 }
 
@@ -198,6 +204,7 @@ func wrongCall(format string, values ...any) error {
 type reply struct {
 	invocation *C.snake_invocation
 	function   *hostFunction
+	arguments  results
 	taken      *sharedTree // what the arguments lie in, if they were lent on and retained
 }
 
@@ -224,7 +231,8 @@ func (r *reply) run(in *Interpreter, ctx context.Context) {
 
 func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
 	f, i := r.function, r.invocation
-	arguments := &results{in: in, values: unsafe.Slice(i.values, i.values_len), bytes: unsafe.Pointer(i.bytes), shares: true}
+	r.arguments = results{in: in, values: unsafe.Slice(i.values, i.values_len), bytes: unsafe.Pointer(i.bytes), shares: true}
+	arguments := &r.arguments
 	if !f.keeps && arguments.hasArrays() {
 		sharing.begin(r)
 		defer sharing.end(r)
