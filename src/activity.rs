@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
+use crate::signal;
+
 /// What a call is doing.
 #[repr(u64)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

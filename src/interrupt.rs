@@ -207,9 +207,13 @@ pub(crate) fn interruptible<R>(interrupt: *const Interrupt, body: impl FnOnce() 
     shared.pending().store(0, Ordering::Relaxed);
     shared.paused().store(0, Ordering::Relaxed);
     // SAFETY: always succeeds. It is the thread's name for CPython too.
-    shared.thread().store(unsafe { libc::pthread_self() }, Ordering::Relaxed);
+    shared
+        .thread()
+        .store(unsafe { libc::pthread_self() }, Ordering::Relaxed);
     // SAFETY: the struct is there; the host writes the number only between calls.
-    shared.running().store(unsafe { (*interrupt).serial }, Ordering::Relaxed);
+    shared
+        .running()
+        .store(unsafe { (*interrupt).serial }, Ordering::Relaxed);
     let _running = Running {
         shared,
         before: thread_state::exchange_interrupt(shared),
