@@ -250,7 +250,7 @@ impl GoFunction {
             invocation.keeps != 0
         });
         // SAFETY: made by `of_arguments`, and nobody uses it any more; NULL if the host has taken it over.
-        unsafe { crate::tree::snake_tree_free(invocation.tree) };
+        unsafe { Tree::release(invocation.tree) };
         // SAFETY: the host filled the reply in as its contract says.
         let reply = unsafe { build_reply(py, &invocation) };
         // SAFETY: memory of `malloc` or NULL, which the host gave away.
@@ -259,8 +259,8 @@ impl GoFunction {
             free(invocation.reply_bytes);
             free(invocation.gifts);
         }
-        // The arguments and the parts of the reply, which would else wait for the next call of the host's: a loop in
-        // Python may make millions of these before.
+        // What the host gave back meanwhile, which would else wait for its next call: a loop in Python may call its
+        // functions millions of times before.
         object::release_pending();
         let reply = reply?;
         interrupt::raise_pending(py, invocation.outcome == Outcome::Returned as u32)?;
@@ -392,7 +392,7 @@ unsafe fn build_reply<'py>(py: Python<'py>, invocation: &Invocation) -> Result<B
     let reply = arguments.build(py, 0);
     for value in values {
         if value.kind == Kind::Object as u32 {
-            object::free(std::ptr::with_exposed_provenance_mut(
+            object::release(std::ptr::with_exposed_provenance_mut(
                 usize::try_from(value.bits).unwrap_or(0),
             ));
         }

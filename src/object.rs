@@ -79,6 +79,15 @@ pub(crate) fn free(object: *mut ffi::PyObject) {
     ANY_FREED.store(true, Ordering::Release);
 }
 
+/// Releases a reference at once. The calling thread is attached.
+pub(crate) fn release(object: *mut ffi::PyObject) {
+    if !object.is_null() {
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: attached; the caller gives up the reference.
+        unsafe { ffi::Py_DecRef(object) };
+    }
+}
+
 /// Releases what was queued. The calling thread is attached.
 #[inline]
 pub(crate) fn release_pending() {

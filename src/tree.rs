@@ -89,20 +89,42 @@ struct Owned {
     kept: Vec<*mut Object>,
 }
 
-impl Drop for Owned {
-    fn drop(&mut self) {
-        for object in &self.kept {
-            object::free(object.cast());
+impl Owned {
+    /// Gives all references to `end`.
+    fn give_up(&mut self, end: impl Fn(*mut ffi::PyObject)) {
+        for object in self.kept.drain(..) {
+            end(object.cast());
         }
-        for value in &self.values {
+        for value in &mut self.values {
             if value.kind == Kind::Object as u32 {
-                object::free(std::ptr::with_exposed_provenance_mut(value.bits as usize));
+                end(std::ptr::with_exposed_provenance_mut(
+                    std::mem::take(&mut value.bits) as usize
+                ));
             }
         }
     }
 }
 
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.give_up(object::free);
+    }
+}
+
 impl Tree {
+    /// Ends a tree, or NULL, on a thread that is attached: its references are released at once, so that no other
+    /// thread still has one of a lent array when its call looks whether Python has kept it.
+    ///
+    /// # Safety
+    ///
+    /// As for `snake_tree_free`.
+    pub(crate) unsafe fn release(tree: *mut Tree) {
+        if !tree.is_null() {
+            // SAFETY: as in `snake_tree_free`.
+            unsafe { Box::from_raw(tree.cast::<Owned>()) }.give_up(object::release);
+        }
+    }
+
     /// Describes `object`.
     pub(crate) fn build(object: &Bound<'_, PyAny>, plan: Option<&Plan>) -> Result<*mut Tree, Failure> {
         Self::fill(plan, false, |builder| builder.add(object, Node::at(0), 0))

@@ -284,7 +284,7 @@ var _ = scenario("task forbid retaining", func() {
 	// With one slot, which the call of run has, too.
 	module := in.Module("host")
 	check(module.Func("twice", func(data []float64) []float64 { return append(data, data...) }, Async()))
-	if got := must(evaluate[[]float64](in, "coroutines:run", must(in.Object("host:twice")), []any{1.0})); len(got) != 2 {
+	if got := must(evaluate[[]float64](in, "coroutines:run", must(in.Object("host:twice")), []float64{1})); len(got) != 2 {
 		fail("got %v", got)
 	}
 })
