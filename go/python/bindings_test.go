@@ -78,6 +78,15 @@ func root(x float64) (float64, error) {
 	return math.Sqrt(x), nil
 }
 
+func countdown(from int) <-chan int {
+	numbers := make(chan int, from)
+	for n := from; n > 0; n-- {
+		numbers <- n
+	}
+	close(numbers)
+	return numbers
+}
+
 // A program gives Python what a generator of bindings would, without generating anything.
 func Example_bindings() {
 	in := start()
@@ -109,6 +118,7 @@ func Example_bindings() {
 			}
 			return sum
 		}),
+		m.Func("countdown", countdown),
 		m.Func("cells", func() *[2][3]float64 { return &[2][3]float64{} }),
 		m.Func("index", func(words []string) map[string]int {
 			out := map[string]int{}

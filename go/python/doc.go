@@ -34,6 +34,9 @@
 //	New(class, struct or map)                           instance of the class
 //	KW{…} as the last argument                          keyword arguments
 //	func                                                function that Python calls; see [Module.Func]
+//	chan T, iter.Seq, iter.Seq2                         iterator; a channel has send and close too
+//	io.Reader, io.Writer                                binary file; TextFile(r) is a text file
+//	NewFunc(f, Async())                                 function that Python awaits
 //	*Object, *Function                                  the object itself
 //	value or pointer of a registered type               instance of its class: Module.Type
 //	ToPython() (any, error)                             what it says
@@ -72,6 +75,8 @@
 //	Series, Index, Categorical, pandas arrays           as their NumPy values
 //	(h, w) or (h, w, 4) ndarray of uint8                *image.Gray, *image.RGBA
 //	callable                                            func, which calls it; a Go function as itself
+//	file, or any object with read, write, …             io.Reader, io.Writer, io.Seeker, io.Closer
+//	what a coroutine function returns in the end        as any result: Call and Bind await it
 //	instance of a registered Go type                    *T: the same pointer; T: a copy; an interface that T implements
 //	object with the methods                             an interface: Interface
 //	anything                                            *Object, also inside slices, maps and structs

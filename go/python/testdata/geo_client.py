@@ -37,6 +37,8 @@ def run():
     assert list(geo.transform([1, 4], lambda x: x * 2)) == [2, 8]
     assert geo.index(["a", "b"]) == {"a": 0, "b": 1}
 
+    assert sum(n * n for n in geo.countdown(3)) == 14
+
     track = geo.Track([point])
     track.append(Point(X=5))
     assert track[0] is point and track[-1].X == 5 and len(track[1:]) == 1
