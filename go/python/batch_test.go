@@ -335,8 +335,10 @@ func TestMapCallsBack(t *testing.T) {
 	}
 	stop := func() { cancel(); time.Sleep(100 * time.Millisecond) }
 	_, err = Map[any](ctx, value, []Arguments{{"a[0]()", stop}, {"a[0](1)", twice}, {"a[0](2)", twice}})
-	if failures := batchErrors(t, err, 3); failures[0] != nil || !errors.Is(failures[1], context.Canceled) || !errors.Is(failures[2], context.Canceled) {
-		t.Errorf("got %v", failures)
+	for i, err := range batchErrors(t, err, 3) { // the first is interrupted when its Go function has returned
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("[%d]: got %v", i, err)
+		}
 	}
 	func() {
 		defer func() {

@@ -125,7 +125,11 @@ var _ = scenario("nested calls go first", func() {
 			most = max(most, tasks())
 		}
 	}
-	if most > 100 {
+	bound := 100
+	if raceDetector { // which makes the time longer in which a newcomer may take a slot before it is offered
+		bound += maxSuspended
+	}
+	if most > bound {
 		fail("%d OS threads", most)
 	}
 	fmt.Println(most)
