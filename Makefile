@@ -24,7 +24,7 @@ HEADER := include/gophersnake.h
 VERSION = $(shell sed -n '/^\[package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
 
 # -count=1: go would reuse a result although the core, which it does not know, has changed.
-GO_TEST := go test -count=1 -timeout 10m
+GO_TEST := go test -count=1 -timeout 20m
 PROGRAMS := ./examples/... $(addsuffix /...,$(wildcard ./go/cmd))
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 DEV := .venv-dev/bin
