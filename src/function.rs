@@ -296,7 +296,9 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
             let call = &*batch.calls.add(index);
             slice("values", call.values, call.values_len)?
         };
-        held.extend(hold(py, values).map_err(describe)?);
+        if values.iter().any(|value| value.kind == Kind::Object as u32) {
+            held.extend(hold(py, values).map_err(describe)?);
+        }
     }
     thread_state::enter_call(batch.token, activity)?;
     let captured = output::capture(py, batch.capture);
