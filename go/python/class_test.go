@@ -497,11 +497,15 @@ def work(n):
         ` + row + `
 work(500)
 gc.collect()
-blocks = sys.getallocatedblocks()
 references = [sys.getrefcount(cls) for cls in (Point, Circle, Path, Metres)]
-work(` + fmt.Sprint(calls) + `)
-gc.collect()
-result = [sys.getallocatedblocks() - blocks, *[sys.getrefcount(cls) - n for cls, n in zip((Point, Circle, Path, Metres), references)]]`
+# What leaks does so each time; what a cache or a late collection of Go's takes, it takes once.
+for look in range(6):
+    blocks = sys.getallocatedblocks()
+    work(` + fmt.Sprint(calls) + `)
+    gc.collect()
+    grown = sys.getallocatedblocks() - blocks
+    if grown <= ` + fmt.Sprint(calls/50) + `: break
+result = [grown, *[sys.getrefcount(cls) - n for cls, n in zip((Point, Circle, Path, Metres), references)]]`
 			before := hostedAfterCollecting(t, in)
 			got := passes[[]int](t, in, source, KW{"c": shared, "f": func(i int) point { return point{float64(i), 0} }})
 			if got[0] > calls/50 {
