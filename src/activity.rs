@@ -183,7 +183,7 @@ const USED: u8 = 2;
 
 /// The time, to a tick.
 #[inline]
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     if STATE.load(Ordering::Relaxed) == USED {
         CLOCK.load(Ordering::Relaxed)
     } else {

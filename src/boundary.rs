@@ -86,6 +86,12 @@ impl From<PyErr> for Failure {
 /// Runs `body` and returns its failure, or the panic that ended it, as an error that the host owns.
 pub(crate) fn guarded(body: impl FnOnce() -> Result<(), Box<Report>>) -> *mut Error {
     remember_panics();
+    caught(body)
+}
+
+/// Like [`guarded`], which it is within.
+#[inline]
+pub(crate) fn caught(body: impl FnOnce() -> Result<(), Box<Report>>) -> *mut Error {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => std::ptr::null_mut(),
         Ok(Err(report)) => report.into_raw(),

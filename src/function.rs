@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::activity::{self, Activity};
 use crate::argument::Arguments;
 use crate::array::{Lends, Lent, Spare};
-use crate::boundary::{Failure, attached_in_call, counted, guarded, out, slice, text};
+use crate::boundary::{Failure, attached_in_call, counted, caught, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report, type_name};
 use crate::interrupt::{Interrupt, interruptible};
 use crate::object::{self, Object};
@@ -233,9 +233,6 @@ pub struct Batch {
     pub made: usize,
 }
 
-/// After so many calls of a batch, other threads may attach.
-const TURN: usize = 16;
-
 /// How much of a batch's scratch a result may take.
 const MOST_SCRATCH: usize = 8 << 10;
 
@@ -303,22 +300,25 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
     thread_state::enter_call(batch.token, activity)?;
     let captured = output::capture(py, batch.capture);
     let mut scratch = Scratch::new(batch.scratch, batch.scratch_len);
+    let mut turn = activity::now();
     for index in 0..batch.calls_len {
         // SAFETY: NULL or the host's flag, aligned as checked, to which everybody writes atomically.
         let stop = unsafe { batch.stop.cast::<AtomicU32>().as_ref() };
         if stop.is_some_and(|stop| stop.load(Ordering::Relaxed) != 0) {
             break;
         }
-        if index % TURN == TURN - 1 {
+        // Others that wait may attach at each tick of the clock. To ask them more often costs as much as a short call.
+        if activity::now() != turn {
             output::complete();
             attached.give_turn();
+            turn = activity::now();
         }
         // SAFETY: `index` is below the number of calls; nobody else has a reference to this one.
         let call = unsafe { &mut *batch.calls.add(index) };
         scratch.lend(&mut call.result);
         activity.count_call();
         // Each by itself, so that a panic too is an error of one call only.
-        let error = guarded(|| {
+        let error = caught(|| {
             // SAFETY: the caller's promise.
             let mut described = unsafe { Described::read(call, bytes) }?;
             let mut direct = [std::ptr::null(); DIRECT];

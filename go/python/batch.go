@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 )
@@ -71,12 +72,12 @@ func sameError(a, b error) bool {
 //
 // Use [Map] for results as Go values.
 func (f *Function) Map(ctx context.Context, inputs any) ([]*Object, error) {
-	add, n, err := describeInputs(inputs)
+	described, err := describeInputs(inputs)
 	if err != nil {
 		return nil, f.failed(err)
 	}
-	objects := make([]*Object, n)
-	return objects, f.mapAll(ctx, n, C.SNAKE_WANT_OBJECT, nil, add, func(i int, _ *frame, r *C.snake_result) error {
+	objects := make([]*Object, described.n)
+	return objects, f.mapAll(ctx, described, C.SNAKE_WANT_OBJECT, nil, func(i int, _ *frame, r *C.snake_result) error {
 		objects[i] = newObject(f.in, unsafe.Pointer(r.owner))
 		r.owner = nil
 		return nil
@@ -92,12 +93,12 @@ func Map[R, T any](ctx context.Context, f *Function, inputs []T) ([]R, error) {
 	if err != nil {
 		return nil, f.failed(err)
 	}
-	add, n, err := describeInputs(inputs)
+	described, err := describeInputs(inputs)
 	if err != nil {
 		return nil, f.failed(err)
 	}
-	out := make([]R, n)
-	return out, f.mapAll(ctx, n, C.SNAKE_WANT_VALUE, plan, add, func(i int, frame *frame, r *C.snake_result) error {
+	out := make([]R, described.n)
+	return out, f.mapAll(ctx, described, C.SNAKE_WANT_VALUE, plan, func(i int, frame *frame, r *C.snake_result) error {
 		var value R // the element stays zero on failure
 		if err := frame.results.reset(f.in, r).decode(&value); err != nil {
 			return atResult(err)
@@ -107,8 +108,16 @@ func Map[R, T any](ctx context.Context, f *Function, inputs []T) ([]R, error) {
 	})
 }
 
-// describeInputs returns what describes the arguments of a call in a frame, and how many calls there are.
-func describeInputs(inputs any) (add func(f *frame, i int) (args, kwargs int, err error), n int, err error) {
+// batchInputs are the inputs of a batch.
+type batchInputs struct {
+	n int
+	// arrays are the inputs, if each is one array.
+	arrays [][]float64
+	// add describes the arguments of a call in a frame, otherwise.
+	add func(f *frame, i int) (args, kwargs int, err error)
+}
+
+func describeInputs(inputs any) (batchInputs, error) {
 	one := func(f *frame, argument any) (int, int, error) {
 		if arguments, ok := argument.(Arguments); ok {
 			return f.addArguments(arguments)
@@ -120,20 +129,17 @@ func describeInputs(inputs any) (add func(f *frame, i int) (args, kwargs int, er
 	}
 	switch s := inputs.(type) {
 	case [][]float64:
-		return func(f *frame, i int) (int, int, error) {
-			f.lendFloats(s[i])
-			return 1, 0, nil
-		}, len(s), nil
+		return batchInputs{n: len(s), arrays: s}, nil
 	case []Arguments:
-		return func(f *frame, i int) (int, int, error) { return f.addArguments(s[i]) }, len(s), nil
+		return batchInputs{n: len(s), add: func(f *frame, i int) (int, int, error) { return f.addArguments(s[i]) }}, nil
 	case []any:
-		return func(f *frame, i int) (int, int, error) { return one(f, s[i]) }, len(s), nil
+		return batchInputs{n: len(s), add: func(f *frame, i int) (int, int, error) { return one(f, s[i]) }}, nil
 	}
 	v := reflect.ValueOf(inputs)
 	if v.Kind() != reflect.Slice {
-		return nil, 0, fmt.Errorf("Map: want a slice of inputs, got %T", inputs)
+		return batchInputs{}, fmt.Errorf("Map: want a slice of inputs, got %T", inputs)
 	}
-	return func(f *frame, i int) (int, int, error) { return one(f, v.Index(i).Interface()) }, v.Len(), nil
+	return batchInputs{n: v.Len(), add: func(f *frame, i int) (int, int, error) { return one(f, v.Index(i).Interface()) }}, nil
 }
 
 const (
@@ -172,8 +178,9 @@ func newBatch() *batch {
 	return b
 }
 
-// mapAll makes n calls. `add` describes the arguments of one, `use` takes its result.
-func (f *Function) mapAll(ctx context.Context, n int, want uint32, plan *C.snake_plan, add func(*frame, int) (args, kwargs int, err error), use func(int, *frame, *C.snake_result) error) error {
+// mapAll makes a call for each input; `use` takes its result.
+func (f *Function) mapAll(ctx context.Context, inputs batchInputs, want uint32, plan *C.snake_plan, use func(int, *frame, *C.snake_result) error) error {
+	n := inputs.n
 	var errs []error
 	fail := func(i int, err error) {
 		if errs == nil {
@@ -184,7 +191,7 @@ func (f *Function) mapAll(ctx context.Context, n int, want uint32, plan *C.snake
 	}
 	for start := 0; start < n; {
 		end := min(start+maxBatch, n)
-		next, err := f.mapSome(ctx, start, end, want, plan, add, use, fail)
+		next, err := f.mapSome(ctx, inputs, start, end, want, plan, use, fail)
 		goOn(err)
 		start = next
 		if err != nil {
@@ -200,7 +207,7 @@ func (f *Function) mapAll(ctx context.Context, n int, want uint32, plan *C.snake
 }
 
 // mapSome makes some of the calls, in one crossing. It returns the input to go on with, or why there is no going on.
-func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, plan *C.snake_plan, add func(*frame, int) (args, kwargs int, err error), use func(int, *frame, *C.snake_result) error, fail func(int, error)) (next int, err error) {
+func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end int, want uint32, plan *C.snake_plan, use func(int, *frame, *C.snake_result) error, fail func(int, error)) (next int, err error) {
 	frame, err := f.in.enter(ctx)
 	if err != nil {
 		return start, err
@@ -225,17 +232,10 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 	b := frame.batch
 	b.made = b.made[:0]
 	frame.batched = true
-	for i := start; i < end; i++ {
-		// In its place, field by field: copying what was just written makes the processor wait.
-		b.made = b.made[:len(b.made)+1]
-		call := &b.made[len(b.made)-1]
-		call.input, call.values, call.lends, call.hosted = i, len(frame.values), len(frame.lends), len(frame.hosted)
-		call.args, call.kwargs, err = add(frame, i)
-		if err != nil {
-			frame.forgetCall(call)
-			b.made = b.made[:len(b.made)-1]
-			fail(i, err)
-		}
+	if inputs.arrays != nil {
+		b.addArrays(frame, inputs.arrays[start:end], start)
+	} else {
+		b.add(frame, inputs, start, end, fail)
 	}
 	if frame.isCancellable() {
 		frame.allowInterrupt()
@@ -260,6 +260,42 @@ func (f *Function) mapSome(ctx context.Context, start, end int, want uint32, pla
 	runtime.KeepAlive(f)
 	broken := takeError(b.failure)
 	return b.read(ctx, frame, end, broken, f.in.config.ForbidRetaining, use, fail)
+}
+
+// add describes the arguments of calls.
+func (b *batch) add(f *frame, inputs batchInputs, start, end int, fail func(int, error)) {
+	for i := start; i < end; i++ {
+		// In its place, field by field: copying what was just written makes the processor wait.
+		b.made = b.made[:len(b.made)+1]
+		call := &b.made[len(b.made)-1]
+		call.input, call.values, call.lends, call.hosted = i, len(f.values), len(f.lends), len(f.hosted)
+		var err error
+		if call.args, call.kwargs, err = inputs.add(f, i); err != nil {
+			f.forgetCall(call)
+			b.made = b.made[:len(b.made)-1]
+			fail(i, err)
+		}
+	}
+}
+
+// addArrays is add for calls with one array each, which are the most frequent: it saves 6 ns of 90 (make bench).
+func (b *batch) addArrays(f *frame, arrays [][]float64, start int) {
+	n := len(arrays)
+	if cap(f.values) < n {
+		f.values = grow(f.values, n)
+	}
+	if cap(f.leases) < n {
+		f.leases = grow(f.leases, n)
+	}
+	f.lends = slices.Grow(f.lends, n)[:n]
+	f.values, f.leases, b.made = f.values[:n], f.leases[:n], b.made[:n]
+	for i, array := range arrays {
+		value, lend, call := &f.values[i], &f.lends[i], &b.made[i]
+		value.kind, value.dtype, value.bits, value.len = C.SNAKE_KIND_ARRAY, C.SNAKE_DTYPE_FLOAT64, 0, C.uint64_t(len(array))
+		lend.pointer, lend.bytes = unsafe.Pointer(unsafe.SliceData(array)), uintptr(len(array))*8
+		call.input, call.values, call.lends, call.hosted = start+i, i, i, 0
+		call.args, call.kwargs = 1, 0
+	}
 }
 
 // forgetCall forgets what was described of a call that cannot be made.
@@ -303,16 +339,6 @@ func (b *batch) describe(f *frame, want uint32, plan *C.snake_plan) {
 		c.result.plan = plan
 		values, lends = made.values, made.lends
 	}
-}
-
-// lendFloats is lend for what is most frequent: 10 ns of a call of 100 in a batch (make bench).
-func (f *frame) lendFloats(s []float64) {
-	f.add(C.SNAKE_KIND_ARRAY, C.SNAKE_DTYPE_FLOAT64, 0, uint64(len(s)))
-	f.lends = append(f.lends, memory{unsafe.Pointer(unsafe.SliceData(s)), uintptr(len(s)) * 8})
-	if len(f.leases) == cap(f.leases) {
-		f.leases = grow(f.leases, 0)
-	}
-	f.leases = f.leases[:len(f.lends)]
 }
 
 // stopWith stops the calls when the context ends, until the function that it returns is called.
