@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::activity::{self, Activity};
 use crate::argument::Arguments;
 use crate::array::{Lends, Lent, Spare};
-use crate::boundary::{Failure, attached_in_call, counted, caught, guarded, out, slice, text};
+use crate::boundary::{Failure, attached_in_call, caught, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report, type_name};
 use crate::interrupt::{Interrupt, interruptible};
 use crate::object::{self, Object};

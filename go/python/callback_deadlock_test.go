@@ -126,7 +126,7 @@ var _ = scenario("nested calls go first", func() {
 		}
 	}
 	bound := 100
-	if raceDetector { // which makes the time longer in which a newcomer may take a slot before it is offered
+	if raceDetector { // Go is slow then, and while a Go function runs, its call's slot is for a newcomer: more calls are in one
 		bound += maxSuspended
 	}
 	if most > bound {
