@@ -56,6 +56,12 @@ type Config struct {
 	// "python.function" in a CPU profile and in the list of goroutines, which is where the time in C and Python goes too.
 	// The labels of the call's context stay, as with [pprof.Do]. It costs some 300 ns for each call.
 	ProfileLabels bool
+	// MallocTrimThreshold lets malloc keep freed memory for the next use, up to so many bytes at the end of each of its
+	// heaps, in place of giving it back to the system: arrays of more than some 100 kB, such as the temporaries of NumPy,
+	// are mapped, zeroed page by page and unmapped by every call otherwise. 64 MiB suit most programs. It costs memory: that
+	// much for each heap, of which glibc makes up to eight for each CPU, also for what in the process is not Python. 0
+	// leaves malloc as it is. Start fails where the C library is not glibc.
+	MallocTrimThreshold int
 	// ForbidRetaining makes a call fail with [ErrRetained] if Python keeps lent memory.
 	ForbidRetaining bool
 	// Stdout and Stderr get what Python prints to sys.stdout and sys.stderr, in whole lines where Python ends them, from a
@@ -139,6 +145,9 @@ func Start(config Config) (*Interpreter, error) {
 		return nil, err
 	}
 	found := time.Now()
+	if err := keepFreed(config.MallocTrimThreshold); err != nil {
+		return nil, err
+	}
 	if err := load(env, config.Core); err != nil {
 		return nil, err
 	}
@@ -185,6 +194,9 @@ func Start(config Config) (*Interpreter, error) {
 func (c Config) normal() (Config, error) {
 	if c.MaxConcurrent < 0 {
 		return c, fmt.Errorf("python: Config.MaxConcurrent: want 0 or more, got %d", c.MaxConcurrent)
+	}
+	if err := checkTrimThreshold(c.MallocTrimThreshold); err != nil {
+		return c, err
 	}
 	var path []string
 	for i, folder := range c.Path {
