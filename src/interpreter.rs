@@ -21,7 +21,7 @@ use pyo3::types::PyCFunction;
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
 use crate::signal::{self, Handlers, set_sigpipe_blocked};
-use crate::{activity, array, callback, interrupt, lease, object, output, process, thread_state};
+use crate::{activity, array, callback, interrupt, lease, object, output, process, stack, thread_state};
 
 /// How to start the interpreter.
 #[repr(C)]
@@ -197,7 +197,7 @@ fn ask_main_thread(job: impl FnOnce(Reply) -> Job, patience: Option<Duration>) -
             let (jobs, queue) = channel();
             std::thread::Builder::new()
                 .name("gophersnake".to_owned())
-                .stack_size(8 << 20)
+                .stack_size(stack::default_size().max(8 << 20))
                 .spawn(move || MainThread::default().work(&queue))
                 .map_err(|error| failed(&format!("cannot create a thread: {error}")))?;
             *main_thread = Some(jobs);
@@ -292,6 +292,7 @@ impl MainThread {
             Some(_) if STATE.load(Ordering::Acquire) == RUNNING => return Ok(()),
             Some((_, state)) => *state,
             None => {
+                stack::check_default(wanted.version)?;
                 if let Err(failure) = initialize(&wanted.executable) {
                     let failure = format!(
                         "CPython of {} did not start: {failure}. CPython cannot be started twice in a process: mend the \
@@ -386,6 +387,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
         })?;
         helper(py, "lifecycle")?.call_method1("install", (block,))?;
         interrupt::install(py)?;
+        stack::install(py, wanted.version)?;
         output::install(py)?;
         signal::install(py)?;
         helper(py, "processes")?.call_method0("install")?;
@@ -439,7 +441,8 @@ const HELPERS: &[(&str, &str, &str)] = helpers![
     "lifecycle",
     "signals",
     "processes",
-    "threads"
+    "threads",
+    "stack"
 ];
 
 /// The helpers that need NumPy, or are needed after it only.

@@ -10,6 +10,8 @@
 //! | `interpreter` | starting CPython once, isolated, and shutting it down |
 //! | `signal` | the host's signal handlers, which stay as they are |
 //! | `process` | forks of the host's process, which never return to it |
+//! | `stack` | recursion bounded by what the stacks of threads carry |
+//! | `float_mode` | floating point modes of the host and of Python, kept apart |
 //! | `thread_state` | one Python thread state per OS thread; attach and detach |
 //! | `value` | flat descriptions of values, in both directions |
 //! | `argument` | Python objects from the host's descriptions |
@@ -34,6 +36,8 @@ mod error;
 mod interpreter;
 mod signal;
 mod process;
+mod stack;
+mod float_mode;
 mod thread_state;
 mod value;
 mod argument;

@@ -15,8 +15,9 @@ use crate::activity::Writer;
 use crate::array::Spare;
 use crate::callback::{MAX_NESTING, Origin};
 use crate::error::{ErrorCode, Report};
+use crate::float_mode::FloatMode;
 use crate::interrupt::Shared;
-use crate::{interpreter, object, process, signal};
+use crate::{interpreter, object, process, signal, stack};
 
 unsafe extern "C" {
     // Exported by every libpython, but not part of the limited API.
@@ -43,6 +44,8 @@ pub(crate) struct ThreadState {
     activity: Cell<Writer>,
     /// The thread, as Python's `threading.get_ident` names it.
     ident: Cell<u64>,
+    /// The host's modes, since the last attach.
+    float_mode: Cell<FloatMode>,
     /// An array for the next lend.
     spare: Spare,
 }
@@ -58,6 +61,7 @@ thread_local! {
             interrupt: Cell::new(Shared::NONE),
             activity: Cell::new(Writer::NONE),
             ident: Cell::new(0),
+            float_mode: Cell::new(FloatMode::DEFAULT),
             spare: Spare::new(),
         }
     };
@@ -216,8 +220,15 @@ pub(crate) fn origin() -> Origin {
         .unwrap_or(Origin::None)
 }
 
-/// Runs `body`, a call of the host's, detached. `body` gets the token of the call that the thread is in, and tells
-/// whether the host keeps something for it.
+/// The modes of the host on this thread: those at the last attach, or on a thread that Python made, the usual ones.
+fn host_float_mode() -> FloatMode {
+    THREAD_STATE
+        .try_with(|state| state.float_mode.get())
+        .unwrap_or(FloatMode::DEFAULT)
+}
+
+/// Runs `body`, a call of the host's, detached and with the host's floating point modes. `body` gets the token of the call
+/// that the thread is in, and tells whether the host keeps something for it.
 pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
     /// Attaches again, however the body ends.
     struct Saved(*mut ffi::PyThreadState);
@@ -242,7 +253,10 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
     // SAFETY: the calling thread is attached.
     let saved = Saved(unsafe { ffi::PyEval_SaveThread() });
     activity.enter_callback();
+    let (of_host, of_python) = (host_float_mode(), FloatMode::now());
+    of_host.restore();
     let keeps = body(caller);
+    of_python.restore();
     activity.leave_callback();
     drop(saved);
     activity.go_on();
@@ -255,6 +269,7 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
         state.call.set(caller);
         state.activity.set(activity);
         state.keeps.set(kept || keeps);
+        state.float_mode.set(of_host); // a call from within has noted its own
     });
 }
 
@@ -262,12 +277,12 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
 #[inline]
 pub(crate) fn attach() -> Result<Attached, Box<Report>> {
     interpreter::check_running()?;
-    Ok(attach_started())
+    attach_started()
 }
 
 /// [`attach`], also when the interpreter was shut down. CPython has been started.
 #[inline]
-pub(crate) fn attach_started() -> Attached {
+pub(crate) fn attach_started() -> Result<Attached, Box<Report>> {
     THREAD_STATE
         .try_with(|state| {
             let kept = state.kept.get();
@@ -277,33 +292,36 @@ pub(crate) fn attach_started() -> Attached {
             // SAFETY: `kept` belongs to this thread, which is not attached: its last guard saved it.
             unsafe { ffi::PyEval_RestoreThread(kept) };
             state.entered.set(true);
-            Attached { kept: state, before: 0 }
+            state.float_mode.set(FloatMode::now());
+            Ok(Attached { kept: state, before: 0 })
         })
         // The thread is ending and its own thread state is gone: use one for this call only.
-        .unwrap_or_else(|_| attach_foreign())
+        .unwrap_or_else(|_| Ok(attach_foreign()))
 }
 
 /// Attaches a thread for the first time, or inside of another guard.
 #[cold]
 #[inline(never)]
-fn attach_slowly(state: &ThreadState) -> Attached {
+fn attach_slowly(state: &ThreadState) -> Result<Attached, Box<Report>> {
     let outer = usize::from(state.entered.get());
     let kept = state.kept.get();
+    state.float_mode.set(FloatMode::now());
     // SAFETY: the interpreter runs; these functions may be called from any thread, attached or not. A kept thread state
     // belongs to this thread, and it is restored only if the code that runs inside the outer guard has detached.
     unsafe {
         if !kept.is_null() {
             if PyGILState_Check() != 0 {
-                return Attached {
+                return Ok(Attached {
                     kept: null(),
                     before: NESTED,
-                };
+                });
             }
             ffi::PyEval_RestoreThread(kept);
         } else {
             if !ffi::PyGILState_GetThisThreadState().is_null() {
-                return attach_foreign();
+                return Ok(attach_foreign());
             }
+            stack::check_thread()?;
             ffi::PyGILState_Ensure();
             state.kept.set(ffi::PyThreadState_Get());
             state.ident.set(ident());
@@ -311,10 +329,10 @@ fn attach_slowly(state: &ThreadState) -> Attached {
         }
     }
     state.entered.set(true);
-    Attached {
+    Ok(Attached {
         kept: state,
         before: outer,
-    }
+    })
 }
 
 impl Drop for Attached {
@@ -329,6 +347,8 @@ impl Drop for Attached {
             unsafe { (*self.kept).entered.set(self.before != 0) };
             // SAFETY: this guard attached the thread and guards end in reverse order, so it is attached now.
             unsafe { ffi::PyEval_SaveThread() };
+            // SAFETY: as above.
+            unsafe { (*self.kept).float_mode.get() }.restore();
         } else if self.before != NESTED {
             let state = if self.before == FOREIGN {
                 ffi::PyGILState_STATE::PyGILState_LOCKED
@@ -337,6 +357,7 @@ impl Drop for Attached {
             };
             // SAFETY: pairs with the `PyGILState_Ensure` that returned this state on this thread.
             unsafe { ffi::PyGILState_Release(state) };
+            host_float_mode().restore();
         }
     }
 }

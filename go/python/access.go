@@ -19,7 +19,7 @@ func (in *Interpreter) Object(name string) (*Object, error) {
 
 // apply calls a function that this package uses itself, and that stays loaded.
 func (in *Interpreter) apply(name string, arguments ...any) (*Object, error) {
-	return in.applyContext(context.Background(), name, arguments...)
+	return in.applyContext(admitted, name, arguments...)
 }
 
 func (in *Interpreter) applyContext(ctx context.Context, name string, arguments ...any) (*Object, error) {

@@ -193,7 +193,9 @@ func (f *Function) mapAll(ctx context.Context, inputs batchInputs, want uint32, 
 		end := min(start+maxBatch, n)
 		next, err := f.mapSome(ctx, inputs, start, end, want, plan, use, fail)
 		goOn(err)
-		start = next
+		if start = next; start < n {
+			ctx = admit(ctx)
+		}
 		if err != nil {
 			for ; start < n; start++ {
 				fail(start, err)
@@ -208,7 +210,7 @@ func (f *Function) mapAll(ctx context.Context, inputs batchInputs, want uint32, 
 
 // mapSome makes some of the calls, in one crossing. It returns the input to go on with, or why there is no going on.
 func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end int, want uint32, plan *C.snake_plan, use func(int, *frame, *C.snake_result) error, fail func(int, error)) (next int, err error) {
-	frame, err := f.in.enter(ctx)
+	frame, err := f.lane.enter(ctx)
 	if err != nil {
 		return start, err
 	}
@@ -218,7 +220,7 @@ func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end i
 			err = abandoned(ctx, err)
 			return
 		}
-		f.in.leave(frame)
+		frame.leave()
 	}()
 	pointer, ok := f.handle.use()
 	if !ok {

@@ -23,15 +23,25 @@ import (
 //
 //	find, err := python.Bind[func(context.Context, []float64) ([]int, error)](in, "outliers:detect")
 //
-// The call, the conversions included, is one crossing. The function stays loaded for as long as the Go function is reachable.
-func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, error) {
+// The options are those of [As], and [Lane]. The call, the conversions included, is one crossing. The function stays loaded for as long as the Go function is reachable.
+func Bind[F any](in *Interpreter, name string, options ...BindOption) (F, error) {
 	var bound F
 	signature := reflect.TypeFor[F]()
 	s, err := readSignature(signature)
 	if err != nil {
 		return bound, fmt.Errorf("python: %s: cannot bind %v: %w", name, signature, err)
 	}
-	f, err := in.Func(name)
+	var decode []DecodeOption
+	var call []CallOption
+	for _, option := range options {
+		switch o := option.(type) {
+		case DecodeOption:
+			decode = append(decode, o)
+		case LaneOption:
+			call = append(call, o)
+		}
+	}
+	f, err := in.Func(name, call...)
 	if err != nil {
 		return bound, err
 	}
@@ -51,7 +61,7 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 				return err
 			}
 			frame.releaseResult()
-			f.in.leaveEmpty(frame)
+			frame.leaveEmpty()
 			return nil
 		}
 	case *func(context.Context, []float64) (float64, error):
@@ -72,7 +82,7 @@ func Bind[F any](in *Interpreter, name string, options ...DecodeOption) (F, erro
 			return y, err
 		}
 	default:
-		reflect.ValueOf(&bound).Elem().Set(reflect.MakeFunc(signature, s.body(f, options)))
+		reflect.ValueOf(&bound).Elem().Set(reflect.MakeFunc(signature, s.body(f, decode)))
 	}
 	return bound, nil
 }
@@ -90,7 +100,7 @@ func bindArray[R any](f *Function, atOnce func(*C.snake_result) (R, bool), read 
 			out, err = read(frame.results.reset(f.in, &frame.call.result))
 		}
 		frame.releaseResult()
-		f.in.leaveEmpty(frame)
+		frame.leaveEmpty()
 		if err != nil {
 			return out, f.failed(atResult(err))
 		}
@@ -190,7 +200,7 @@ func (s *signature) check(f *Function) error {
 		return err
 	}
 	defer checker.Close()
-	complaint, err := checker.Call(context.Background(), f, fixed, names)
+	complaint, err := checker.Call(admitted, f, fixed, names)
 	if err != nil {
 		return err
 	}

@@ -51,13 +51,13 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 	}
 	r := outer.runner.prepare(f, invocation)
 	outermost := invocation.depth == 0
-	if err := in.suspend(outer, outermost); err != nil {
+	if err := outer.suspend(outermost); err != nil {
 		r.fail(err)
 		return
 	}
 	outer.callback.Store(f)
 	defer func() {
-		in.resume(outer, outermost)
+		outer.resume(outermost)
 		outer.callback.Store(nil)
 	}()
 	if outer.runner.run(in, outer.ctx) {

@@ -67,7 +67,7 @@ func (j *crossing) make() {
 		return
 	}
 	<-j.left
-	j.frame.endAbandoned(j.in)
+	j.frame.endAbandoned()
 }
 
 // stillRunning counts the calls that were abandoned.
@@ -132,7 +132,7 @@ func (f *frame) carry(cross func()) error {
 	case <-ctx.Done():
 	}
 	if frames, ended := job.interrupt(serial); !ended {
-		in.abandon(f)
+		f.abandon()
 		close(job.left)
 		return &abandonment{frames}
 	}
@@ -254,18 +254,18 @@ func (r *interruption) send() {
 }
 
 // abandon leaves a frame to the goroutine that makes its call.
-func (in *Interpreter) abandon(f *frame) {
+func (f *frame) abandon() {
 	stillRunning.Add(1)
 	abandonedTotal.Add(1)
 	f.watched.Load().abandoned.Store(true)
 	f.unlabel()
-	in.frames[f.slot] = nil
-	f.number = in.gate.abandon(f.slot)
+	f.lane.frames[f.slot] = nil
+	f.number = f.lane.gate.abandon(f.slot)
 }
 
 // endAbandoned gives back what a call used that nobody waits for any more.
-func (f *frame) endAbandoned(in *Interpreter) {
-	c, number := f.call, f.number
+func (f *frame) endAbandoned() {
+	c, gate, number := f.call, f.lane.gate, f.number
 	c.lends = nil // while what it points to is alive: see frame.invoke
 	if f.batched {
 		f.batch.endAbandoned(f)
@@ -287,7 +287,7 @@ func (f *frame) endAbandoned(in *Interpreter) {
 	f.ctx = nil
 	frames.put(f)
 	stillRunning.Add(-1)
-	in.gate.forget(number)
+	gate.forget(number)
 }
 
 // cancelled adds the context's error to that of a call that was interrupted.

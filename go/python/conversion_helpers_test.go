@@ -53,7 +53,11 @@ func convertTo[T any](source string, options []DecodeOption) conversion {
 			return shown(value), err
 		},
 		bound: func(in *Interpreter) (string, error) {
-			f, err := Bind[func(string) (T, error)](in, "oracle:value", options...)
+			var binding []BindOption
+			for _, option := range options {
+				binding = append(binding, option)
+			}
+			f, err := Bind[func(string) (T, error)](in, "oracle:value", binding...)
 			if err != nil {
 				return "", err
 			}

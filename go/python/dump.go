@@ -199,6 +199,10 @@ func (in *Interpreter) Dump(w io.Writer) error {
 	slices.SortFunc(calls, func(a, b callNow) int { return int(int64(a.activity.began - b.activity.began)) })
 	fmt.Fprintf(&b, "python: %d calls, %d of them given up; %d of %d slots are taken; %d goroutines wait for one\n",
 		len(calls), abandoned, in.gate.running(), in.gate.slots, in.gate.queued())
+	for _, l := range in.lanes()[1:] {
+		fmt.Fprintf(&b, "lane %q: %d of %d slots are taken; %d goroutines wait for one\n",
+			l.option.name, l.gate.running(), l.option.slots, l.gate.queued())
+	}
 	if err != nil {
 		fmt.Fprintf(&b, "The stacks of Python are missing: %v\n", reasonOf(err))
 	}

@@ -15,7 +15,8 @@ import (
 // used again and again. What the core follows pointers to lies in C memory, so that cgo has nothing to check or pin.
 type frame struct {
 	in   *Interpreter    // in which the frame was used last
-	slot int             // of the gate
+	lane *lane           // likewise
+	slot int             // of its gate
 	ctx  context.Context // of the call; nil between calls
 	// exiting tells that a Go function, which the call called, wants to end its goroutine.
 	exiting bool

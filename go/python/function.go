@@ -16,6 +16,7 @@ import (
 // Function is a Python callable. Any goroutine may call it, several at a time.
 type Function struct {
 	in      *Interpreter
+	lane    *lane
 	handle  *handle
 	name    string
 	cleanup runtime.Cleanup
@@ -29,11 +30,15 @@ type Function struct {
 	label   *callLabel
 }
 
-// Func resolves "module:qualified.name" to a callable, importing the module if need be.
+// Func resolves "module:qualified.name" to a callable, importing the module if need be. The option is [Lane].
 // An exception of the import, a missing attribute and a value that cannot be called are an [*Error].
 //
 // A coroutine function (async def) is called as any other: [Function.Call] returns what it returns in the end.
-func (in *Interpreter) Func(name string) (*Function, error) {
+func (in *Interpreter) Func(name string, options ...CallOption) (*Function, error) {
+	lane, err := in.laneOf(options)
+	if err != nil {
+		return nil, err
+	}
 	if !utf8.ValidString(name) {
 		return nil, fmt.Errorf("python: %q: want \"module:function\" in valid UTF-8", name)
 	}
@@ -49,16 +54,17 @@ func (in *Interpreter) Func(name string) (*Function, error) {
 	if err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
+	f.lane = lane
 	return f.follow()
 }
 
 // load is Func without a look at what kind of function it is.
 func (in *Interpreter) load(name string) (*Function, error) {
-	frame, err := in.enter(context.Background())
+	frame, err := in.enter(admitted)
 	if err != nil {
 		return nil, err
 	}
-	defer in.leave(frame)
+	defer frame.leave()
 	frame.loading.Store(&loading{name, time.Now()})
 	defer frame.loading.Store(nil)
 	var pointer *C.snake_function
@@ -66,7 +72,7 @@ func (in *Interpreter) load(name string) (*Function, error) {
 	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), frame.call.token, &pointer)); err != nil {
 		return nil, err
 	}
-	f := &Function{in: in, name: name, label: &callLabel{name}, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
+	f := &Function{in: in, lane: in.lane, name: name, label: &callLabel{name}, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
 	f.cleanup = runtime.AddCleanup(f, (*handle).drop, f.handle)
 	return f, nil
 }
@@ -79,7 +85,7 @@ func (f *Function) String() string { return f.name }
 // Close gives the function back; later calls give [ErrClosed]. It may be called more than once, and while calls run:
 // they end first. It never waits.
 func (f *Function) Close() error {
-	if f.handle.close(f.in.gate) {
+	if f.handle.close(f.in) {
 		f.cleanup.Stop()
 	}
 	return nil
@@ -94,7 +100,7 @@ func (f *Function) Close() error {
 // ends, the coroutine is cancelled; once it has ended, the error is that of the context. Of an ordinary function that
 // returns an awaitable, the result is that awaitable: see [Object.Await].
 //
-// The call waits for its turn ([Config].MaxConcurrent) until the context ends. Every exception is an [*Error].
+// The call waits for its turn ([Config].MaxConcurrent, [Lane]) until the context ends. Every exception is an [*Error].
 func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) {
 	var object *Object
 	err := f.run(ctx, C.SNAKE_WANT_OBJECT, nil, func(frame *frame) (int, int, error) {
@@ -123,7 +129,7 @@ func (f *Function) run(ctx context.Context, want uint32, plan *C.snake_plan, add
 
 // runOnce makes one call of Python; its errors do not name the function.
 func (f *Function) runOnce(ctx context.Context, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) error {
-	frame, err := f.in.enter(ctx)
+	frame, err := f.lane.enter(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,7 +143,7 @@ func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C
 			err = abandoned(ctx, err)
 			return
 		}
-		f.in.leave(frame)
+		frame.leave()
 	}()
 	pointer, ok := f.handle.use()
 	if !ok {
@@ -167,7 +173,7 @@ func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C
 
 // runArray is run for one argument that is a slice of float64. Nothing in it can panic.
 func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*frame, error) {
-	frame, err := f.in.enter(ctx)
+	frame, err := f.lane.enter(ctx)
 	if err != nil {
 		return nil, f.failed(err)
 	}
@@ -185,7 +191,7 @@ func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*
 	}
 	if err != nil {
 		err = frame.cancelled(ctx, err)
-		f.in.leaveEmpty(frame)
+		frame.leaveEmpty()
 		return nil, f.failed(err)
 	}
 	return frame, nil

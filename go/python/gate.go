@@ -25,9 +25,10 @@ type gate struct {
 	free    []atomic.Uint64 // a bit for each free slot
 	waiting atomic.Int64    // who has to hear of a slot that comes back: queued goroutines, retirees, and a shutdown
 	closed  atomic.Bool
-	// suspended counts the calls that have given up their slot while a Go function runs, and come back for one; blocked
-	// the OS threads that they are on.
-	suspended, blocked atomic.Int64
+	// maxQueued bounds the queue: 0 is no bound, below it nobody waits.
+	maxQueued int
+	// suspended counts the calls that have given up their slot while a Go function runs, and come back for one.
+	suspended atomic.Int64
 
 	waits    atomic.Uint64 // how often a call had to wait
 	waitTime atomic.Int64  // and for how long, in nanoseconds
@@ -92,8 +93,12 @@ func (g *gate) enter(ctx context.Context) (int, error) {
 	if slot, ok := g.take(); ok {
 		return slot, nil
 	}
-	defer g.timeWait(time.Now())
-	return g.wait(ctx)
+	begin := time.Now()
+	slot, err := g.wait(ctx)
+	if err != ErrOverloaded { //nolint:errorlint // as it comes from wait
+		g.timeWait(begin)
+	}
+	return slot, err
 }
 
 // take takes a free slot, if there is one.
@@ -138,6 +143,12 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 	g.waiting.Add(1)
 	// A slot that came back before `waiting` was raised was offered to nobody.
 	g.offer()
+	if line == &g.queue && g.maxQueued != 0 && len(turn) == 0 && line.Len() > max(g.maxQueued, 0) && isBounded(ctx) {
+		line.Remove(place)
+		g.waiting.Add(-1)
+		g.mu.Unlock()
+		return 0, ErrOverloaded
+	}
 	g.mu.Unlock()
 	slot := -1
 	select {
@@ -164,6 +175,21 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 	return 0, contextError(ctx)
 }
 
+// admit makes a context for what belongs to a call that has been let in already, such as taking its result: it waits for
+// its turn, however many do.
+func admit(ctx context.Context) context.Context { return context.WithValue(ctx, admittedKey{}, true) }
+
+type admittedKey struct{}
+
+// admitted is a context for what has none, and for what this package does by itself.
+var admitted = admit(context.Background())
+
+// isBounded tells whether a call from the queue may be turned away. One that another goroutine makes for a Go function which
+// Python called may not either.
+func isBounded(ctx context.Context) bool {
+	return ctx.Value(admittedKey{}) == nil && !isInCallback(ctx)
+}
+
 // leave gives a slot back.
 func (g *gate) leave(slot int) {
 	g.free[slot/64].Or(1 << (slot % 64))
@@ -183,6 +209,9 @@ func (g *gate) leave(slot int) {
 // a blocked Go function may wait for a goroutine that calls Python.
 const maxSuspended = 1000
 
+// blockedThreads counts them, whatever gate their calls came through.
+var blockedThreads atomic.Int64
+
 // timeWait counts a wait that began then.
 func (g *gate) timeWait(begin time.Time) {
 	g.waits.Add(1)
@@ -191,8 +220,8 @@ func (g *gate) timeWait(begin time.Time) {
 
 // suspend gives the slot of a call back that goes on, for the time until resume. The outermost call of a thread counts.
 func (g *gate) suspend(slot int, outermost bool) error {
-	if outermost && g.blocked.Add(1) > maxSuspended {
-		g.blocked.Add(-1)
+	if outermost && blockedThreads.Add(1) > maxSuspended {
+		blockedThreads.Add(-1)
 		return fmt.Errorf("%w: %d threads wait in Python for Go functions that block: make fewer such calls at a time",
 			ErrLimit, maxSuspended)
 	}
@@ -206,7 +235,7 @@ func (g *gate) resume(outermost bool) int {
 	slot := g.takeAgain()
 	g.suspended.Add(-1) // after it has the slot: otherwise a closed gate would look idle
 	if outermost {
-		g.blocked.Add(-1)
+		blockedThreads.Add(-1)
 	}
 	return slot
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // handle is a reference to something in Python that may be closed while calls use it. A call looks at it once it has
-// a slot of the gate; the gate gives the reference back when all calls have ended that had a slot when it was closed.
+// a slot of a gate; the reference is given back when all calls have ended that had a slot when it was closed.
 type handle struct {
 	pointer unsafe.Pointer // in C memory
 	closed  atomic.Bool
@@ -22,11 +22,11 @@ func (h *handle) use() (pointer unsafe.Pointer, ok bool) {
 }
 
 // close ends the handle; it tells whether it was open.
-func (h *handle) close(g *gate) bool {
+func (h *handle) close(in *Interpreter) bool {
 	if h.closed.Swap(true) {
 		return false
 	}
-	g.retire(func() { freed.add(h) })
+	in.retire(func() { freed.add(h) })
 	return true
 }
 

@@ -49,6 +49,12 @@ type Config struct {
 	Core string
 	// MaxConcurrent bounds how many calls are in Python at a time; others wait. 0 means GOMAXPROCS at the start.
 	MaxConcurrent int
+	// MaxQueued bounds how many calls wait for that; past it they get [ErrOverloaded] at once. 0 means no bound, a negative
+	// number that no call waits. Calls from within a Go function that Python calls are never turned away.
+	MaxQueued int
+	// SwitchInterval is how long a thread that runs bytecode keeps the others waiting: sys.setswitchinterval. A shorter one
+	// lets short calls in sooner beside long ones, and costs these more switches. 0 leaves Python's own, 5 ms.
+	SwitchInterval time.Duration
 	// CancelGrace is how long a call whose context has ended is waited for, after Python was interrupted; then the caller
 	// gets [ErrStillRunning]. 0 means 5 seconds; a negative one that every call is waited for until it ends.
 	CancelGrace time.Duration
@@ -89,12 +95,12 @@ type Config struct {
 type Interpreter struct {
 	config Config
 	env    Environment
-	gate   *gate
+	*lane  // of the calls that name none
+	named  laneTable
 	// sources keeps Config.Modules open; imports may come at any time, until the process ends.
 	sources    *os.File
 	sourcesKey string
 	outputs    outputs
-	frames     []*frame // the one for each slot of the gate, if it has one; frame.slot says which
 	none       *Object
 	// functions are those that this package uses itself, by name.
 	functions sync.Map
@@ -170,13 +176,17 @@ func Start(config Config) (*Interpreter, error) {
 	}
 	in := &Interpreter{
 		config: config, env: env.describe(loaded.core), sources: file, sourcesKey: sources.key, outputs: output,
-		gate: newGate(slots, originOfCaller),
 	}
-	in.frames = make([]*frame, in.gate.capacity())
+	in.lane = newLane(in, LaneOption{slots: slots, maxQueued: config.MaxQueued})
 	in.none = &Object{in: in}
 	numpy := time.Duration(coreStats().numpy_import) //nolint:gosec // no import takes that long
 	in.env.Startup = Startup{
 		Find: found.Sub(begin), Libpython: loaded.took.libpython, Core: loaded.took.core, Python: running - numpy, NumPy: numpy,
+	}
+	if config.SwitchInterval != 0 {
+		if err := discarded(in.apply("sys:setswitchinterval", config.SwitchInterval.Seconds())); err != nil {
+			return nil, err
+		}
 	}
 	if config.Reload {
 		if err := in.watch(folders); err != nil {
@@ -197,6 +207,9 @@ func (c Config) normal() (Config, error) {
 	}
 	if err := checkTrimThreshold(c.MallocTrimThreshold); err != nil {
 		return c, err
+	}
+	if c.SwitchInterval != 0 && c.SwitchInterval < time.Microsecond {
+		return c, fmt.Errorf("python: Config.SwitchInterval: want 0, or 1µs or more, got %v", c.SwitchInterval)
 	}
 	var path []string
 	for i, folder := range c.Path {
@@ -236,76 +249,6 @@ func startCore(env *environment, path []string) error {
 	return takeError(C.snake_interpreter_start(config))
 }
 
-// enter takes a slot and its frame, for the time until [Interpreter.leave].
-func (in *Interpreter) enter(ctx context.Context) (*frame, error) {
-	var worker *Worker
-	if ctx.Done() != nil {
-		var err error
-		if worker, err = enterWorker(ctx); err != nil {
-			return nil, err
-		}
-	}
-	slot, err := in.gate.enter(ctx)
-	if err != nil {
-		if worker != nil {
-			<-worker.turn
-		}
-		return nil, err
-	}
-	freed.giveBack()
-	// Nobody else reads or writes this element while the slot is taken.
-	f := in.frames[slot]
-	if f == nil {
-		f = in.newFrame(slot)
-	}
-	f.ctx, f.worker = ctx, worker
-	if capturing.Load() != 0 || f.call.capture != 0 {
-		f.call.capture = captureOf(ctx)
-	}
-	return f, nil
-}
-
-func (in *Interpreter) newFrame(slot int) *frame {
-	f := frames.take()
-	f.in, f.slot = in, slot
-	in.frames[slot] = f
-	return f
-}
-
-func (in *Interpreter) leave(f *frame) {
-	f.reset()
-	in.leaveEmpty(f)
-}
-
-// leaveEmpty is leave for a frame that was not used, or was reset.
-func (in *Interpreter) leaveEmpty(f *frame) {
-	if f.labels != nil {
-		f.unlabel()
-	}
-	f.ctx = nil
-	f.leaveWorker()
-	in.gate.leave(f.slot)
-}
-
-// suspend gives up the slot of a call while a Go function runs that it called.
-func (in *Interpreter) suspend(f *frame, outermost bool) error {
-	in.frames[f.slot] = nil
-	if err := in.gate.suspend(f.slot, outermost); err != nil {
-		in.frames[f.slot] = f
-		return err
-	}
-	return nil
-}
-
-// resume takes a slot for a suspended call again, and puts its frame there.
-func (in *Interpreter) resume(f *frame, outermost bool) {
-	f.slot = in.gate.resume(outermost)
-	if other := in.frames[f.slot]; other != nil {
-		frames.put(other)
-	}
-	in.frames[f.slot] = f
-}
-
 // Executable returns the path of the environment's python, which is sys.executable.
 func (in *Interpreter) Executable() string { return in.env.Python }
 
@@ -321,11 +264,13 @@ func (in *Interpreter) Environment() Environment { return in.env }
 // If the context ends earlier, Shutdown returns its error and the rest goes on in the background. It may be called
 // again, to wait again. CPython is not finalised and cannot be started anew in this process.
 func (in *Interpreter) Shutdown(ctx context.Context) error {
-	select {
-	case <-in.gate.close():
-	case <-ctx.Done():
-		flushOutput()
-		return fmt.Errorf("python: calls are still running: %w", contextError(ctx))
+	for _, idle := range in.close() {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			flushOutput()
+			return fmt.Errorf("python: calls are still running: %w", contextError(ctx))
+		}
 	}
 	done := make(chan error, 1)
 	go func() { done <- takeError(C.snake_interpreter_shutdown(C.uint64_t(math.MaxInt64))) }()

@@ -48,6 +48,7 @@ func Iter[T any](ctx context.Context, o *Object, options ...DecodeOption) iter.S
 			yield(none, fmt.Errorf("python: %w", err))
 			return
 		}
+		ctx = admit(ctx)
 		if it.async {
 			iterateAsync(ctx, it.iterator, options, yield)
 			return
@@ -247,7 +248,7 @@ func (it *iteration[T]) failed(err error) error {
 	if it.generator {
 		it.generator = false
 		// One that has ended needs no close, which does nothing then. One that somebody else runs says the same again.
-		closing := discarded(it.iterator.Method(context.Background(), "close"))
+		closing := discarded(it.iterator.Method(admitted, "close"))
 		var first, second *Error
 		same := errors.As(err, &first) && errors.As(closing, &second) && first.Type == second.Type && first.Message == second.Message
 		if closing != nil && !same && !errors.Is(closing, ErrClosed) {

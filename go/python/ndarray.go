@@ -4,7 +4,6 @@ package python
 import "C"
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -162,11 +161,11 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	if o.handle == nil {
 		return nil, fmt.Errorf("python: want an array of %v, got None", dtypeOf[T]())
 	}
-	frame, err := o.in.enter(context.Background())
+	frame, err := o.in.enter(admitted)
 	if err != nil {
 		return nil, err
 	}
-	defer o.in.leave(frame)
+	defer frame.leave()
 	pointer, ok := o.handle.use()
 	if !ok {
 		return nil, ErrClosed

@@ -4,7 +4,6 @@ package python
 import "C"
 
 import (
-	"context"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -31,11 +30,11 @@ func newObject(in *Interpreter, pointer unsafe.Pointer) *Object {
 
 // clone makes another reference to an object.
 func (in *Interpreter) clone(h *handle) (unsafe.Pointer, error) {
-	frame, err := in.enter(context.Background())
+	frame, err := in.enter(admitted)
 	if err != nil {
 		return nil, err
 	}
-	defer in.leave(frame)
+	defer frame.leave()
 	pointer, ok := h.use()
 	if !ok {
 		return nil, ErrClosed
@@ -51,7 +50,7 @@ func freeObject(pointer unsafe.Pointer) { C.snake_object_free((*C.snake_object)(
 // Close gives the reference back. It may be called more than once, and while calls use the object: they end first.
 // It never waits.
 func (o *Object) Close() error {
-	if o.handle != nil && o.handle.close(o.in.gate) {
+	if o.handle != nil && o.handle.close(o.in) {
 		o.cleanup.Stop()
 	}
 	return nil
@@ -98,11 +97,11 @@ func (o *Object) describe(plan *C.snake_plan, use func(*results) error, options 
 		}
 		return nil
 	}
-	frame, err := o.in.enter(context.Background())
+	frame, err := o.in.enter(admitted)
 	if err != nil {
 		return err
 	}
-	defer o.in.leave(frame)
+	defer frame.leave()
 	pointer, ok := o.handle.use()
 	if !ok {
 		return ErrClosed

@@ -109,7 +109,7 @@ func TestObjectInUse(t *testing.T) {
 		}
 		close(entered)
 		<-leave
-		in.leave(frame)
+		frame.leave()
 	}()
 	<-entered
 	before := in.Stats().Objects

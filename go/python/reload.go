@@ -29,7 +29,7 @@ func (f *Function) follow() (*Function, error) {
 	}
 	_ = f.Close()
 	object.cleanup.Stop() // the function owns the reference from here on
-	following := &Function{in: f.in, name: f.name, label: f.label, handle: object.handle}
+	following := &Function{in: f.in, lane: f.lane, name: f.name, label: f.label, handle: object.handle}
 	following.cleanup = runtime.AddCleanup(following, (*handle).drop, following.handle)
 	return following, nil
 }

@@ -24,10 +24,12 @@ import (
 // count them costs a call a few nanoseconds. The times in Python are read from a clock that ticks every 10 ms: shorter calls
 // count by the ticks that fall into them, as in a CPU profile, so that sums are right in the long run.
 type Stats struct {
-	// Running calls have a slot of the gate.
+	// Running calls have a slot; this and the next, Waits and WaitTime are the sums over all lanes.
 	Running int `json:"running"`
 	// Waiting ones wait for their turn.
 	Waiting int `json:"waiting"`
+	// Lanes counts for each [Lane], by its name; nil if there are none.
+	Lanes map[string]LaneStats `json:"lanes,omitempty"`
 	// StillRunning counts calls that go on although their callers have got [ErrStillRunning].
 	StillRunning int `json:"still_running"`
 	// Objects counts references to Python objects that Go owns, functions included.
@@ -78,21 +80,23 @@ func (in *Interpreter) Stats() Stats {
 	freed.giveBack()
 	counts := coreStats()
 	held, bytes, total := leases.count()
+	calls, lanes := in.laneStats()
 	s := Stats{
-		Running:       in.gate.running(),
-		Waiting:       in.gate.queued(),
+		Running:       calls.Running,
+		Waiting:       calls.Waiting,
+		Lanes:         lanes,
 		StillRunning:  int(stillRunning.Load()),
 		Objects:       int(counts.objects), //nolint:gosec // counters of this process
 		Hosted:        hosted.count(),
 		Retained:      held,
-		RetainedBytes: int(bytes),                           //nolint:gosec // a size in memory
-		Threads:       int(counts.threads),                  //nolint:gosec // a counter of this process
-		RetainedTotal: int(total),                           //nolint:gosec // likewise
-		Abandoned:     int(abandonedTotal.Load()),           //nolint:gosec // likewise
-		Callbacks:     int(counts.callbacks),                //nolint:gosec // likewise
-		Waits:         int(in.gate.waits.Load()),            //nolint:gosec // likewise
+		RetainedBytes: int(bytes),                 //nolint:gosec // a size in memory
+		Threads:       int(counts.threads),        //nolint:gosec // a counter of this process
+		RetainedTotal: int(total),                 //nolint:gosec // likewise
+		Abandoned:     int(abandonedTotal.Load()), //nolint:gosec // likewise
+		Callbacks:     int(counts.callbacks),      //nolint:gosec // likewise
+		Waits:         calls.Waits,
 		Dropped:       int(counts.dropped) + droppedLines(), //nolint:gosec // likewise
-		WaitTime:      time.Duration(in.gate.waitTime.Load()),
+		WaitTime:      calls.WaitTime,
 	}
 	s.Errors, s.Failed, s.Cancelled = failures.counts()
 	for _, f := range frames.list() {
@@ -106,20 +110,28 @@ func (in *Interpreter) Stats() Stats {
 	return s
 }
 
-// Map returns all numbers by their names in JSON; errors_total has one for each class: "errors_total.ValueError".
+// Map returns all numbers by their names in JSON; errors_total has one for each class: "errors_total.ValueError", and lanes
+// has all of each lane: "lanes.io.running".
 func (s Stats) Map() map[string]int64 {
 	all := map[string]int64{}
-	v := reflect.ValueOf(s)
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("json")
-		if v.Field(i).CanInt() {
-			all[name] = v.Field(i).Int()
-		}
+	addNumbers(all, "", s)
+	for name, lane := range s.Lanes {
+		addNumbers(all, "lanes."+name+".", lane)
 	}
 	for class, count := range s.Errors {
 		all["errors_total."+class] = int64(count)
 	}
 	return all
+}
+
+// addNumbers adds the fields of a struct that are numbers.
+func addNumbers(all map[string]int64, prefix string, numbers any) {
+	v := reflect.ValueOf(numbers)
+	for i := range v.NumField() {
+		if v.Field(i).CanInt() {
+			all[prefix+v.Type().Field(i).Tag.Get("json")] = v.Field(i).Int()
+		}
+	}
 }
 
 // coreStats returns what the core counts.
@@ -191,6 +203,7 @@ var errorNames = []struct {
 }{
 	{ErrStillRunning, "ErrStillRunning"},
 	{ErrClosed, "ErrClosed"},
+	{ErrOverloaded, "ErrOverloaded"},
 	{ErrRetained, "ErrRetained"},
 	{ErrLimit, "ErrLimit"},
 	{ErrInternal, "ErrInternal"},

@@ -144,10 +144,13 @@ func TestStatsSnapshot(t *testing.T) {
 	}
 	all := in.Stats().Map()
 	for name, value := range decoded {
-		if classes, ok := value.(map[string]any); ok {
-			for class := range classes {
-				if _, ok := all[name+"."+class]; !ok {
-					t.Errorf("Map has no %s.%s", name, class)
+		if parts, ok := value.(map[string]any); ok {
+			for part, value := range parts {
+				if _, ok := value.(map[string]any); ok {
+					part += ".running" // of a lane
+				}
+				if _, ok := all[name+"."+part]; !ok {
+					t.Errorf("Map has no %s.%s", name, part)
 				}
 			}
 		} else if _, ok := all[name]; !ok || strings.ToLower(name) != name {

@@ -480,10 +480,10 @@ func (p *pythonFile) Seek(offset int64, whence int) (int64, error) {
 		offset -= int64(len(p.rest))
 	}
 	p.rest = nil
-	return asThenClose[int64](p.object.Method(context.Background(), "seek", offset, whence))
+	return asThenClose[int64](p.object.Method(admitted, "seek", offset, whence))
 }
 
 // Close implements io.Closer.
 func (p *pythonFile) Close() error {
-	return discarded(p.object.Method(context.Background(), "close"))
+	return discarded(p.object.Method(admitted, "close"))
 }

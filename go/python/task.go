@@ -136,7 +136,7 @@ func (in *Interpreter) coroutineFunction(name string) (*Function, error) {
 		return nil, err
 	}
 	// The one that the table holds is used without its mark.
-	return &Function{in: in, handle: f.handle, name: name, async: true}, nil
+	return &Function{in: in, lane: in.lane, handle: f.handle, name: name, async: true}, nil
 }
 
 // isAsync asks Python whether a function is a coroutine function.
@@ -206,8 +206,8 @@ func (f *Function) begin(ctx context.Context, add func(*frame) (args, kwargs int
 	}
 	t := &Task{function: f, ctx: ctx, done: make(chan struct{})}
 	t.number = runningTasks.add(t)
-	start = &Function{in: f.in, handle: start.handle, retains: true}
-	entered, err := f.in.enter(ctx)
+	start = &Function{in: f.in, lane: f.lane, handle: start.handle, name: f.name, label: f.label, retains: true}
+	entered, err := f.lane.enter(ctx)
 	if err != nil {
 		runningTasks.remove(t.number)
 		return nil, err
@@ -247,7 +247,9 @@ func (t *Task) read(want uint32, plan *C.snake_plan, use func(*C.snake_result) e
 	if err != nil {
 		return err
 	}
-	err = outcome.runOnce(context.WithoutCancel(t.ctx), want, plan, func(frame *frame) (args, kwargs int, err error) {
+	f := t.function
+	outcome = &Function{in: f.in, lane: f.lane, handle: outcome.handle, name: f.name, label: f.label}
+	err = outcome.runOnce(admit(context.WithoutCancel(t.ctx)), want, plan, func(frame *frame) (args, kwargs int, err error) {
 		return 1, 0, frame.addObject(t.object, t.object.handle)
 	}, use)
 	if exception, ok := err.(*Error); ok && t.ctx.Err() != nil && !exception.panicked { //nolint:errorlint // a panic must go on

@@ -1,0 +1,281 @@
+package python
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// ErrOverloaded: as many calls wait as [Config].MaxQueued allows, or [LaneOption.MaxQueued] in a lane. The call was not made;
+// try again later.
+var ErrOverloaded = errors.New("python: too many calls wait")
+
+// CallOption is an option of [Interpreter.Func]: [Lane].
+type CallOption interface{ callOption() }
+
+// BindOption is an option of [Bind]: a [DecodeOption], or [Lane].
+type BindOption interface{ bindOption() }
+
+// LaneOption is what [Lane] makes.
+type LaneOption struct {
+	name             string
+	slots, maxQueued int
+}
+
+func (LaneOption) callOption()   {}
+func (LaneOption) bindOption()   {}
+func (DecodeOption) bindOption() {}
+
+// Lane gives the calls of a function slots of their own: so many of them are in Python at a time, beside those that
+// [Config].MaxConcurrent allows. It is for functions that sleep, or block in C without the GIL, and do not use the
+// processor meanwhile: they would keep others waiting.
+//
+//	fetch, err := in.Func("client:fetch", python.Lane("io", 64))
+//
+// Functions that name the same lane share it; where its numbers differ, the later one is an error. A lane that is busy or
+// full keeps no other waiting: within each, calls are served in the order in which they came. Each call that is under way
+// takes an OS thread; all lanes together have 4000 slots at most. What works on an [Object] later, such as [Iter] and
+// [Object.Call], is not in the lane of the function that returned it. A coroutine function takes a slot of its lane only
+// to start and for its result.
+func Lane(name string, slots int) LaneOption { return LaneOption{name: name, slots: slots} }
+
+// MaxQueued bounds how many calls wait in the lane, as [Config].MaxQueued does for the others.
+func (o LaneOption) MaxQueued(n int) LaneOption {
+	o.maxQueued = n
+	return o
+}
+
+// maxLaneSlots bounds the OS threads of all named lanes; Go ends a process that has 10,000.
+const maxLaneSlots = 4000
+
+// lane is a gate with the frames of its slots. A call waits at the gate of its lane only, and never with a slot of
+// another: one from within a Go function has no slot, for the call that called the function has given up its own. So no
+// lane waits for another.
+type lane struct {
+	in     *Interpreter
+	option LaneOption
+	gate   *gate
+	frames []*frame // the one for each slot of the gate, if it has one; frame.slot says which
+}
+
+func newLane(in *Interpreter, option LaneOption) *lane {
+	l := &lane{in: in, option: option, gate: newGate(option.slots, originOfCaller)}
+	l.gate.maxQueued = option.maxQueued
+	l.frames = make([]*frame, l.gate.capacity())
+	return l
+}
+
+// laneTable holds the lanes of an interpreter, that for calls which name none first, as soon as there are others. None is
+// ever removed.
+type laneTable struct {
+	all atomic.Pointer[[]*lane] // replaced under started.mu
+}
+
+// lanes returns all lanes.
+func (in *Interpreter) lanes() []*lane {
+	if all := in.named.all.Load(); all != nil {
+		return *all
+	}
+	return []*lane{in.lane}
+}
+
+// laneOf returns the lane that the options name, and makes it if need be.
+func (in *Interpreter) laneOf(options []CallOption) (*lane, error) {
+	l := in.lane
+	for _, option := range options {
+		if o, ok := option.(LaneOption); ok {
+			var err error
+			if l, err = in.find(o); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return l, nil
+}
+
+func (in *Interpreter) find(o LaneOption) (*lane, error) {
+	if o.name == "" || o.slots < 1 {
+		return nil, fmt.Errorf("python.Lane(%q, %d): want a name, and 1 slot or more", o.name, o.slots)
+	}
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	all := in.lanes()
+	slots := o.slots
+	for _, l := range all[1:] {
+		if l.option == o {
+			return l, nil
+		}
+		if l.option.name == o.name {
+			return nil, fmt.Errorf("python.Lane(%q, %d).MaxQueued(%d): the lane is there already, with %d slots and MaxQueued(%d)",
+				o.name, o.slots, o.maxQueued, l.option.slots, l.option.maxQueued)
+		}
+		slots += l.option.slots
+	}
+	if slots > maxLaneSlots {
+		return nil, fmt.Errorf("python.Lane(%q, %d): %w: with it, the lanes would have %d slots, and may have %d",
+			o.name, o.slots, ErrLimit, slots, maxLaneSlots)
+	}
+	if in.gate.closed.Load() {
+		return nil, ErrClosed
+	}
+	l := newLane(in, o)
+	all = append(slices.Clip(all), l)
+	// Before any call enters it: a handle whose close does not see the lane is closed for all its calls.
+	in.named.all.Store(&all)
+	return l, nil
+}
+
+// enter takes a slot and its frame, for the time until [frame.leave].
+func (l *lane) enter(ctx context.Context) (*frame, error) {
+	var worker *Worker
+	if ctx.Done() != nil {
+		var err error
+		if worker, err = enterWorker(ctx); err != nil {
+			return nil, err
+		}
+	}
+	slot, err := l.gate.enter(ctx)
+	if err != nil {
+		if worker != nil {
+			<-worker.turn
+		}
+		if err == ErrOverloaded { //nolint:errorlint // as the gate returns it
+			return nil, l.overloaded()
+		}
+		return nil, err
+	}
+	freed.giveBack()
+	// Nobody else reads or writes this element while the slot is taken.
+	f := l.frames[slot]
+	if f == nil {
+		f = l.newFrame(slot)
+	}
+	f.ctx, f.worker = ctx, worker
+	if capturing.Load() != 0 || f.call.capture != 0 {
+		f.call.capture = captureOf(ctx)
+	}
+	return f, nil
+}
+
+// overloaded says which bound was passed.
+func (l *lane) overloaded() error {
+	name := "Config.MaxQueued"
+	if l.option.name != "" {
+		name = fmt.Sprintf("python.Lane(%q, %d).MaxQueued", l.option.name, l.option.slots)
+	}
+	return fmt.Errorf("%w: %d calls run and %d wait, which is the bound: see %s",
+		ErrOverloaded, l.option.slots, max(l.option.maxQueued, 0), name)
+}
+
+func (l *lane) newFrame(slot int) *frame {
+	f := frames.take()
+	f.in, f.lane, f.slot = l.in, l, slot
+	l.frames[slot] = f
+	return f
+}
+
+// leave gives the slot of a call back, and what the call described.
+func (f *frame) leave() {
+	f.reset()
+	f.leaveEmpty()
+}
+
+// leaveEmpty is leave for a frame that was not used, or was reset.
+func (f *frame) leaveEmpty() {
+	if f.labels != nil {
+		f.unlabel()
+	}
+	f.ctx = nil
+	f.leaveWorker()
+	f.lane.gate.leave(f.slot)
+}
+
+// suspend gives up the slot of a call while a Go function runs that it called.
+func (f *frame) suspend(outermost bool) error {
+	f.lane.frames[f.slot] = nil
+	if err := f.lane.gate.suspend(f.slot, outermost); err != nil {
+		f.lane.frames[f.slot] = f
+		return err
+	}
+	return nil
+}
+
+// resume takes a slot for a suspended call again, and puts its frame there.
+func (f *frame) resume(outermost bool) {
+	f.slot = f.lane.gate.resume(outermost)
+	if other := f.lane.frames[f.slot]; other != nil {
+		frames.put(other)
+	}
+	f.lane.frames[f.slot] = f
+}
+
+// retire frees something that nobody takes into use any more, when the calls of all lanes that run now have ended.
+func (in *Interpreter) retire(free func()) {
+	lanes := in.lanes()
+	if len(lanes) == 1 {
+		in.gate.retire(free)
+		return
+	}
+	var left atomic.Int64
+	left.Store(int64(len(lanes)))
+	for _, l := range lanes {
+		l.gate.retire(func() {
+			if left.Add(-1) == 0 {
+				free()
+			}
+		})
+	}
+}
+
+// LaneStats is what a [Lane] counts; see [Stats].
+type LaneStats struct {
+	// Slots is how many calls may run at a time; those from threads of Python's may be more.
+	Slots int `json:"slots"`
+	// Running calls have a slot.
+	Running int `json:"running"`
+	// Waiting ones wait for their turn.
+	Waiting int `json:"waiting"`
+	// Waits counts how often a call had to wait.
+	Waits int `json:"waits_total"`
+	// WaitTime is for how long.
+	WaitTime time.Duration `json:"wait_time_total"`
+}
+
+// laneStats counts the calls of all lanes; those that have a name also one by one.
+func (in *Interpreter) laneStats() (sum LaneStats, named map[string]LaneStats) {
+	for i, l := range in.lanes() {
+		s := LaneStats{
+			Slots:    l.option.slots,
+			Running:  l.gate.running(),
+			Waiting:  l.gate.queued(),
+			Waits:    int(l.gate.waits.Load()), //nolint:gosec // a counter of this process
+			WaitTime: time.Duration(l.gate.waitTime.Load()),
+		}
+		sum.Running += s.Running
+		sum.Waiting += s.Waiting
+		sum.Waits += s.Waits
+		sum.WaitTime += s.WaitTime
+		if i == 0 {
+			continue
+		}
+		if named == nil {
+			named = map[string]LaneStats{}
+		}
+		named[l.option.name] = s
+	}
+	return sum, named
+}
+
+// close turns away whoever waits in a lane or comes later. The channels that it returns are closed when all calls have
+// ended.
+func (in *Interpreter) close() (idle []<-chan struct{}) {
+	started.mu.Lock() // no lane is made meanwhile
+	defer started.mu.Unlock()
+	for _, l := range in.lanes() {
+		idle = append(idle, l.gate.close())
+	}
+	return idle
+}
