@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
+	"time"
 
 	"github.com/gophersnake/gophersnake/go/python"
 )
@@ -211,4 +213,33 @@ func ExampleClass() {
 	// Output:
 	// true
 	// true
+}
+
+// The form that Prometheus reads; an expvar of the same is expvar.Func(func() any { return in.Stats() }).
+func ExampleStats_Metrics() {
+	stats := python.Stats{Calls: 3, RunTime: 1500 * time.Millisecond, Errors: map[string]int{"ValueError": 1}} // or in.Stats()
+	for _, m := range stats.Metrics() {
+		kind, name := "gauge", strings.ReplaceAll(m.Name, ".", "_")
+		if m.Counter {
+			kind, name = "counter", name+"_total"
+		}
+		text := fmt.Sprintf("# HELP %s %s [%s]\n# TYPE %s %s\n", name, m.Description, m.Unit, name, kind)
+		for _, p := range m.Points {
+			labels := ""
+			if class, ok := p.Attributes["error.type"]; ok {
+				labels = fmt.Sprintf("{error_type=%q}", class)
+			}
+			text += fmt.Sprintf("%s%s %v\n", name, labels, p.Value)
+		}
+		if m.Name == "python.call.errors" || m.Name == "python.call.run.time" {
+			fmt.Print(text)
+		}
+	}
+	// Output:
+	// # HELP python_call_errors_total Calls that returned an error, by its class. [{call}]
+	// # TYPE python_call_errors_total counter
+	// python_call_errors_total{error_type="ValueError"} 1
+	// # HELP python_call_run_time_total Time for which calls were in Python. [s]
+	// # TYPE python_call_run_time_total counter
+	// python_call_run_time_total 1.5
 }

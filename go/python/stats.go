@@ -20,6 +20,8 @@ import (
 //
 //	expvar.Publish("python", expvar.Func(func() any { return in.Stats() }))
 //
+// [Stats.Metrics] suits OpenTelemetry and Prometheus.
+//
 // Calls are those of Python functions, each input of a [Map] by itself, and those that methods like [Object.Attr] make. To
 // count them costs a call a few nanoseconds. The times in Python are read from a clock that ticks every 10 ms: shorter calls
 // count by the ticks that fall into them, as in a CPU profile, so that sums are right in the long run.
