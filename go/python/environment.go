@@ -68,6 +68,10 @@ type environment struct {
 	libpython  string
 	// stdlib are the names of the modules of the standard library.
 	stdlib []string
+	// install is the command that installs packages, without their names.
+	install string
+	// base is the folder of the Python that a virtual environment was made from.
+	base string
 }
 
 // abiVersion is the form of the version that the core takes.
@@ -84,6 +88,9 @@ type Environment struct {
 	Version string
 	// Libpython is the file of its shared library.
 	Libpython string
+	// Install is the shell command that installs packages, whose names follow: "/srv/.venv/bin/python -m pip install". If the
+	// environment belongs to the system, which refuses that, it makes a virtual environment in .venv first.
+	Install string
 	// Core is the file of the core: "" if it is embedded, and where the loader has to look before it has loaded it.
 	// CoreSource has named it: "Config.Core", "GOPHERSNAKE_CORE", "embedded", "beside the executable",
 	// "build output of the module", "the loader's folders".
@@ -115,7 +122,7 @@ func Find(config Config) (Environment, []error) {
 
 func (e *environment) describe(core foundCore) Environment {
 	return Environment{
-		Python: e.executable, PythonSource: e.source, Version: e.release, Libpython: e.libpython,
+		Python: e.executable, PythonSource: e.source, Version: e.release, Libpython: e.libpython, Install: e.install,
 		Core: core.file, CoreSource: core.source, ABI: C.SNAKE_ABI_VERSION,
 	}
 }
@@ -154,7 +161,7 @@ func findExecutable(configured string) (path, source string, err error) {
 			path, err = executableOf(choice.value)
 			if err != nil {
 				err = fmt.Errorf("%w: %s is %q: %w: %w", ErrNoPython, choice.source, choice.value, err,
-					Advice("name the folder of a virtual environment or a Python executable"))
+					adviseOn(err))
 			}
 			return path, choice.source, err
 		}
@@ -165,6 +172,24 @@ func findExecutable(configured string) (path, source string, err error) {
 			advise("install CPython %s or newer, or name one in Config.Python or GOPHERSNAKE_PYTHON", minimum))
 	}
 	return path, "python3 on PATH", nil
+}
+
+const nameAnother = Advice("name the folder of a virtual environment or a Python executable")
+
+// goneError says that the Python is gone which a virtual environment was made from.
+type goneError struct{ folder, target string }
+
+func (e *goneError) Error() string {
+	return "its bin/python is a link to " + e.target + ", which is not there"
+}
+
+// adviseOn says what mends a name that names no Python.
+func adviseOn(err error) Advice {
+	var gone *goneError
+	if errors.As(err, &gone) {
+		return advise("make the environment anew with: python3 -m venv --clear %s", gone.folder)
+	}
+	return nameAnother
 }
 
 // executableOf takes an executable, the folder of a virtual environment, or the name of a program on PATH.
@@ -186,6 +211,19 @@ func executableOf(name string) (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(executable); err != nil {
+		for link := executable; ; { // python -> python3 -> /usr/bin/python3
+			target, isLink := os.Readlink(link)
+			if isLink != nil {
+				if link != executable && errors.Is(err, os.ErrNotExist) {
+					return "", &goneError{folder: name, target: link}
+				}
+				break
+			}
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(link), target)
+			}
+			link = target
+		}
 		return "", fmt.Errorf("the folder is no virtual environment: %w", err)
 	}
 	return executable, nil
@@ -226,12 +264,13 @@ func ask(executable string) (*environment, []error) {
 		return wrong(explainSilence(ctx, executable, failure, stderr.String()))
 	}
 	answers := strings.Split(answer, "\x00")
-	const wanted = 9
+	const wanted = 11
 	if len(answers) <= wanted {
 		return wrong(fmt.Errorf("%w: %s answered %q", ErrNotPython, executable, answer))
 	}
 	implementation, numbers, freeThreaded, hasNumPy := answers[0], answers[1], answers[2], answers[3]
 	env.stdlib = strings.Split(answers[8], "\n")
+	env.install, env.base = answers[9], answers[10]
 	env.release = numbers
 	if answers[4] != "" {
 		env.executable = answers[4]
@@ -255,9 +294,18 @@ func ask(executable string) (*environment, []error) {
 	}
 	if hasNumPy != "1" {
 		problems = append(problems, fmt.Errorf("%w in the environment of %s: %w", ErrNoNumPy, env.executable,
-			advise("install it with: %s -m pip install numpy", env.executable)))
+			adviseInstall(env.install, "numpy")))
 	}
 	return env, problems
+}
+
+// adviseInstall says how to install a package with a command of [Environment].
+func adviseInstall(command, name string) Advice {
+	advice := "install it with: " + command + " " + name
+	if strings.Contains(command, " -m venv .venv ") {
+		advice += "; then name the folder .venv in Config.Python or GOPHERSNAKE_PYTHON"
+	}
+	return Advice(advice)
 }
 
 func advise(format string, arguments ...any) Advice { return Advice(fmt.Sprintf(format, arguments...)) }
@@ -282,7 +330,7 @@ func explainSilence(ctx context.Context, executable string, failure error, stder
 		if failure != nil {
 			reason = failure.Error()
 		}
-		return fmt.Errorf("%w: %s: %s", ErrNotPython, executable, reason)
+		return fmt.Errorf("%w: %s: %s: %w", ErrNotPython, executable, reason, nameAnother)
 	}
 	var v version
 	if _, err := fmt.Sscanf(numbers, "%d.%d", &v.major, &v.minor); err == nil && v.before(minimum) {
@@ -301,7 +349,8 @@ func explainSilence(ctx context.Context, executable string, failure error, stder
 }
 
 func tooOld(executable string, v version) error {
-	return fmt.Errorf("%w: %s is Python %s, want %s or newer", ErrTooOld, executable, v, minimum)
+	return fmt.Errorf("%w: %s is Python %s: %w", ErrTooOld, executable, v,
+		advise("install CPython %s or newer, and name it, or an environment made with it, in Config.Python or GOPHERSNAKE_PYTHON", minimum))
 }
 
 // findLibpython returns the first of the names in the first of the folders that holds it.
@@ -317,7 +366,16 @@ func findLibpython(env *environment, names []string, folders string) (string, er
 			}
 		}
 	}
-	return "", fmt.Errorf("%w: Python %s of %s has none: %w", ErrNoSharedLibrary, env.version, env.executable,
-		advise("install libpython%[1]s (Debian: apt-get install libpython%[1]s; "+
-			"pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force %[1]s)", env.version))
+	return "", fmt.Errorf("%w: Python %s of %s has none: %w", ErrNoSharedLibrary, env.version, env.executable, env.adviseLibpython())
+}
+
+func (e *environment) adviseLibpython() Advice {
+	switch folder, name := filepath.Split(e.base); {
+	case e.base == "/usr":
+		return advise("install it with: apt-get install libpython%[1]s (Debian, Ubuntu), or dnf install python%[1]s-libs (Fedora)", e.version)
+	case filepath.Base(folder) == "versions":
+		return advise("build it anew with: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force %s", name)
+	}
+	return advise("build Python with ./configure --enable-shared, or use one that has it (Debian: apt-get install libpython%[1]s; "+
+		"pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force %[1]s)", e.version)
 }

@@ -14,6 +14,34 @@ if not numpy:
     import importlib.util
 
     numpy = importlib.util.find_spec("numpy") is not None
+
+
+def has(module):
+    return any(os.path.isdir(os.path.join(folder, module)) for folder in sys.path)
+
+
+def installer():
+    """The command that installs packages into the environment; of one that belongs to the system, into one beside it."""
+    python = sys.executable or "python3"
+    if not python.replace("/", "").replace(".", "").replace("-", "").replace("_", "").isalnum():
+        python = "'" + python + "'"
+    standard = os.path.dirname(os.__file__)
+    isolated = sys.prefix != getattr(sys, "base_prefix", sys.prefix)
+    if not isolated and os.path.exists(os.path.join(standard, "EXTERNALLY-MANAGED")):
+        return python + " -m venv .venv && .venv/bin/python -m pip install"
+    if has("pip"):
+        return python + " -m pip install"
+    try:
+        with open(os.path.join(sys.prefix, "pyvenv.cfg")) as config:
+            if any(line.startswith("uv ") for line in config):
+                return "uv pip install --python " + python
+    except OSError:
+        pass
+    if has("ensurepip"):
+        return python + " -m ensurepip && " + python + " -m pip install"
+    return "pip --python " + python + " install"
+
+
 answers = [
     sys.implementation.name,
     sys.version.split()[0],
@@ -24,6 +52,8 @@ answers = [
     "libpython" + version + ".so.1.0",
     "\n".join(folder for folder in folders if folder),
     "\n".join(getattr(sys, "stdlib_module_names", ())),
+    installer(),
+    getattr(sys, "base_prefix", ""),
 ]
 sys.stdout.flush()
 sys.stdout.buffer.write(b"gophersnake:" + b"".join(os.fsencode(answer) + b"\0" for answer in answers))

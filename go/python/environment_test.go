@@ -108,9 +108,9 @@ func TestWrongEnvironment(t *testing.T) {
 		"PyPy":                {python: answer(func(a *answers) { a.implementation = "pypy" }), want: "ErrNotPython", says: []string{"pypy", "install CPython 3.11"}},
 		"free-threaded":       {python: answer(func(a *answers) { a.freeThreaded = "1" }), want: "ErrNotPython", says: []string{"free-threaded", "default build"}},
 		"too old to answer": {
-			python: script(t, `[ "$1" = --version ] && echo Python 3.4.10 || exit 2`), want: "ErrTooOld", says: []string{"3.4", "want 3.11 or newer"},
+			python: script(t, `[ "$1" = --version ] && echo Python 3.4.10 || exit 2`), want: "ErrTooOld", says: []string{"3.4", "install CPython 3.11 or newer"},
 		},
-		"too old": {python: answer(func(a *answers) { a.version = "3.10" }), want: "ErrTooOld", says: []string{"3.10", "want 3.11 or newer"}},
+		"too old": {python: answer(func(a *answers) { a.version = "3.10" }), want: "ErrTooOld", says: []string{"3.10", "install CPython 3.11 or newer"}},
 		"static": {
 			python: answer(func(a *answers) { a.library, a.usual = "libpython.a", "" }), want: "ErrNoSharedLibrary",
 			says: []string{right.executable, "apt-get install libpython" + right.version.String(), "--enable-shared"},
@@ -131,7 +131,7 @@ func TestWrongEnvironment(t *testing.T) {
 			}),
 			want: "ErrWrongLibrary", says: []string{"libempty.so", "no Python 3.11 or newer"},
 		},
-		"without NumPy": {python: venv(t, right), want: "ErrNoNumPy", says: []string{"bin/python -m pip install numpy"}},
+		"without NumPy": {python: venv(t, right), want: "ErrNoNumPy", says: []string{"bin/python -m ensurepip && ", "bin/python -m pip install numpy"}},
 		"broken standard library": {
 			python: brokenVenv(t, right), want: "ErrBrokenPython", says: []string{"bin/python", "encodings", "make the environment anew"},
 		},
@@ -287,7 +287,7 @@ func TestFind(t *testing.T) {
 		t.Fatal(problems)
 	}
 	want := Environment{
-		Python: right.executable, PythonSource: "GOPHERSNAKE_PYTHON", Version: env.Version, Libpython: right.libpython,
+		Python: right.executable, PythonSource: "GOPHERSNAKE_PYTHON", Version: env.Version, Libpython: right.libpython, Install: right.executable + " -m pip install",
 		Core: builtCore, CoreSource: "Config.Core", ABI: abiVersionOfHeader(t),
 	}
 	if env != want || !strings.HasPrefix(env.Version, right.version.String()+".") {
@@ -497,7 +497,7 @@ func fakePython(t testing.TB, a answers, change func(*answers)) string {
 	t.Helper()
 	change(&a)
 	fake := script(t, `cat "$0.answer"`)
-	fields := []string{a.implementation, a.version, a.freeThreaded, a.numpy, a.executable, a.library, a.usual, a.folders, "sys", ""}
+	fields := []string{a.implementation, a.version, a.freeThreaded, a.numpy, a.executable, a.library, a.usual, a.folders, "sys", a.executable + " -m pip install", "", ""}
 	writeFile(t, filepath.Dir(fake), filepath.Base(fake)+".answer", probeMark+strings.Join(fields, "\x00"), 0o600)
 	return fake
 }

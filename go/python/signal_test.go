@@ -89,7 +89,7 @@ var _ = scenario("handlers stay", func() {
 	equal("taken", must(evaluate[map[string]string](in, "gophersnake.signals:taken")), map[string]string{})
 	check(run(in, "start_signals:take", int(syscall.SIGUSR1)))
 	equal("taken", must(evaluate[map[string]string](in, "gophersnake.signals:taken")),
-		map[string]string{"User defined signal 1": "made at run time"})
+		map[string]string{"SIGUSR1": "made at run time"})
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1) // Go takes it back
 	equal("taken", len(must(evaluate[map[string]string](in, "gophersnake.signals:taken"))), 1)
 

@@ -114,12 +114,15 @@ _WHOSE = (
 
 
 def _refusal(function: str, signalnum: int) -> ValueError:
-    try:
-        name = signal.Signals(signalnum).name
-    except ValueError:
-        name = str(signalnum)
     # The class of what CPython raises on all threads but its main one.
-    return ValueError(f"{function}({name}): {_WHOSE}")
+    return ValueError(f"{function}({_name(signalnum)}): {_WHOSE}")
+
+
+def _name(signalnum: int) -> str:
+    try:
+        return signal.Signals(signalnum).name
+    except ValueError:
+        return str(signalnum)
 
 
 def replace(module: ModuleType, name: str, hosted: Callable[P, R]) -> None:
@@ -148,5 +151,5 @@ def leave_host() -> None:
 
 
 def taken() -> dict[str, str]:
-    """Return the signals that a library handles in spite of all, from C, and the library's file."""
-    return {signal.strsignal(number) or str(number): file for number, file in _find_taken()}
+    """Return the signals that a library handles in spite of all, from C, by name, and the library's file."""
+    return {_name(number): file for number, file in _find_taken()}

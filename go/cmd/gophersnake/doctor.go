@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,17 +21,21 @@ import (
 
 // diagnosis is what doctor prints with -json. Durations are in seconds; what was not found is "" or missing.
 type diagnosis struct {
-	Healthy     bool      `json:"healthy"`
-	Gophersnake string    `json:"gophersnake"`
-	Go          string    `json:"go"`
-	Platform    string    `json:"platform"`
-	Python      found     `json:"python"`
-	Libpython   found     `json:"libpython"`
-	Core        found     `json:"core"`
-	Modules     []module  `json:"modules"` // NumPy and those that were named; none if Python did not start
-	Startup     []phase   `json:"startup"` // none if Python did not start
-	Limits      limits    `json:"limits"`
-	Problems    []problem `json:"problems"`
+	Healthy     bool     `json:"healthy"`
+	Gophersnake string   `json:"gophersnake"`
+	Go          string   `json:"go"`
+	Platform    string   `json:"platform"`
+	Python      found    `json:"python"`
+	Libpython   found    `json:"libpython"`
+	Core        found    `json:"core"`
+	Modules     []module `json:"modules"` // NumPy and those that were named; none if Python did not start
+	// Signals are those that a library handles, by name, and its file; none if Python did not start.
+	Signals  map[string]string `json:"signals"`
+	Startup  []phase           `json:"startup"` // none if Python did not start
+	Limits   limits            `json:"limits"`
+	Problems []problem         `json:"problems"`
+
+	idle string // see idleEnvironment
 }
 
 // found is a part of the installation, and the rule of the search order that has named it.
@@ -88,7 +95,7 @@ func doctor(args []string, stdout, stderr io.Writer) (int, error) {
 func diagnose(config python.Config, modules []string, report func(step string, d *diagnosis) error) error {
 	d := &diagnosis{
 		Gophersnake: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Modules: []module{}, Startup: []phase{}, Limits: readLimits(), Problems: []problem{},
+		Modules: []module{}, Signals: map[string]string{}, Startup: []phase{}, Limits: readLimits(), Problems: []problem{},
 	}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		d.Gophersnake = build.Main.Version
@@ -96,6 +103,7 @@ func diagnose(config python.Config, modules []string, report func(step string, d
 	// What can be known without loading anything; Start repeats it, and stops at the first problem.
 	env, problems := python.Find(config)
 	d.describe(env)
+	d.idle = idleEnvironment(env)
 	if err := report("import numpy", d); err != nil {
 		return err
 	}
@@ -112,6 +120,7 @@ func diagnose(config python.Config, modules []string, report func(step string, d
 			{"import NumPy", env.Startup.NumPy.Seconds()},
 		}
 		d.load(in, "numpy")
+		d.lookAtSignals(in, "numpy")
 		for _, name := range modules {
 			if err := report("import "+name, d); err != nil {
 				return err
@@ -119,6 +128,7 @@ func diagnose(config python.Config, modules []string, report func(step string, d
 			if took := d.load(in, name); took > 0 {
 				d.Startup = append(d.Startup, phase{"import " + name, took.Seconds()})
 			}
+			d.lookAtSignals(in, name)
 		}
 		if err := in.Shutdown(context.Background()); err != nil {
 			d.complain(fmt.Errorf("python: Shutdown: %w", err))
@@ -184,7 +194,7 @@ func (d *diagnosis) load(in *python.Interpreter, name string) (took time.Duratio
 		remedy := python.Advice("see what it raises: " + in.Executable() + " -I -c 'import " + name + "'")
 		top, _, _ := strings.Cut(name, ".")
 		if errors.Is(err, python.ModuleNotFoundError) && raised != nil && strings.Contains(raised.Message, "'"+top+"'") {
-			remedy = python.Advice("name its folder with -path (Config.Path), or install it with: " + in.Executable() + " -m pip install " + top)
+			remedy = d.first(python.Advice("name its folder with -path (Config.Path), or install it with: " + in.Environment().Install + " " + top))
 		}
 		d.complain(fmt.Errorf("module %s cannot be imported: %s: %w", name, m.Error, remedy))
 	}
@@ -192,14 +202,73 @@ func (d *diagnosis) load(in *python.Interpreter, name string) (took time.Duratio
 	return took
 }
 
-// complain adds problems, with their advice apart.
+// lookAtSignals complains of handlers that libraries have installed since it looked last. Python code cannot do that, and what
+// extension modules do while they are loaded is undone.
+func (d *diagnosis) lookAtSignals(in *python.Interpreter, module string) {
+	find, err := python.Bind[func() (map[string]string, error)](in, "gophersnake.signals:taken")
+	var taken map[string]string
+	if err == nil {
+		taken, err = find()
+	}
+	if err != nil {
+		d.complain(fmt.Errorf("whether libraries handle signals is not known: %w", err))
+	}
+	for _, name := range slices.Sorted(maps.Keys(taken)) {
+		if d.Signals[name] == taken[name] {
+			continue
+		}
+		d.Signals[name] = taken[name]
+		d.complain(fmt.Errorf("since module %s was imported, %s is handled by C code (%s) and not by Go: %w", module, name, taken[name],
+			python.Advice("look for a setting of that library which leaves signals alone; what signal.Notify is called for after the import is Go's again")))
+	}
+}
+
+// idleEnvironment returns the virtual environment in the working directory, if it is fit and Python was found on PATH only.
+func idleEnvironment(chosen python.Environment) string {
+	if chosen.PythonSource != "python3 on PATH" && chosen.PythonSource != "PATH" {
+		return ""
+	}
+	for _, name := range []string{".venv", "venv"} {
+		folder, err := filepath.Abs(name)
+		if err != nil {
+			continue
+		}
+		env, problems := python.Find(python.Config{Python: folder})
+		broken := func(err error) bool { return !errors.Is(err, python.ErrNoCore) }
+		if env.Version != "" && !slices.ContainsFunc(problems, broken) {
+			return folder
+		}
+	}
+	return ""
+}
+
+// environmentErrors are what another environment may mend.
+var environmentErrors = []error{
+	python.ErrNoPython, python.ErrBrokenPython, python.ErrTooOld, python.ErrNoSharedLibrary, python.ErrNoNumPy,
+}
+
+// first says before other advice that there is an environment which is not used.
+func (d *diagnosis) first(advice python.Advice) python.Advice {
+	if d.idle == "" {
+		return advice
+	}
+	return "use the environment of this folder: export GOPHERSNAKE_PYTHON=" + python.Advice(d.idle) + "; or " + advice
+}
+
+// complain adds problems, with their advice apart, in the terms of the command line.
 func (d *diagnosis) complain(problems ...error) {
 	for _, err := range problems {
 		text, advice := strings.TrimPrefix(err.Error(), "python: "), python.Advice("")
 		if errors.As(err, &advice) {
 			text = strings.Replace(text, ": "+string(advice), "", 1)
 		}
-		d.Problems = append(d.Problems, problem{text, string(advice)})
+		if slices.ContainsFunc(environmentErrors, func(other error) bool { return errors.Is(err, other) }) {
+			advice = d.first(advice)
+		}
+		d.Problems = append(d.Problems, problem{
+			strings.ReplaceAll(text, "Config.Python", "-python"),
+			strings.ReplaceAll(string(advice), "Config.Python", "-python (in Go: Config.Python)"),
+		})
 	}
 }
 
@@ -211,7 +280,7 @@ func (d *diagnosis) print(to io.Writer) error {
 	}
 	part := func(name string, f found) {
 		by := ""
-		if f.By != "" {
+		if f.By = strings.ReplaceAll(f.By, "Config.Python", "-python"); f.By != "" {
 			by = " (" + f.By + ")"
 		}
 		if f.File == "" && f.By != "embedded" {
@@ -231,6 +300,12 @@ func (d *diagnosis) print(to io.Writer) error {
 			m.File = "cannot be imported"
 		}
 		line(m.Name, m.Version, m.File)
+	}
+	if len(d.Startup) > 0 && len(d.Signals) == 0 {
+		line("signals", "", "as Go handles them")
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Signals)) {
+		line(name, "", "handled by C code: "+d.Signals[name])
 	}
 	if err := w.Flush(); err != nil {
 		return err

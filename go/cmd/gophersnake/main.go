@@ -18,7 +18,8 @@ const usage = `usage: gophersnake doctor [-python ENV] [-path DIR]... [-json] [M
                        MODULE:FUNCTION [ARGUMENT | NAME=ARGUMENT]...
 
 doctor says which Python, libpython and core a Go program gets, and why; whether NumPy and the
-modules import; how long each step takes; which limits hold; and what is wrong, with what mends it.
+modules import; whether libraries handle signals; how long each step takes; which limits hold; and
+what is wrong, with what mends it.
 
 run calls a function and prints its result.
 

@@ -299,7 +299,7 @@ func examine(t *testing.T, status int, changes []string, args ...string) diagnos
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"healthy", "gophersnake", "go", "platform", "python", "libpython", "core", "modules", "startup", "limits", "problems",
+		"healthy", "gophersnake", "go", "platform", "python", "libpython", "core", "modules", "signals", "startup", "limits", "problems",
 	} {
 		if value := string(fields[name]); value == "" || value == "null" {
 			t.Errorf("%s is %q", name, value)
@@ -364,7 +364,8 @@ func (d diagnosis) wants(t *testing.T, problems ...problem) {
 func TestDoctorFindsProblems(t *testing.T) {
 	venv := filepath.Join(t.TempDir(), "venv")
 	runPython(t, "-m", "venv", "--without-pip", venv)
-	noNumPy := problem{"NumPy is missing in the environment of " + venv, venv + "/bin/python -m pip install numpy"}
+	// It has no pip either.
+	noNumPy := problem{"NumPy is missing in the environment of " + venv, venv + "/bin/python -m ensurepip && " + venv + "/bin/python -m pip install numpy"}
 
 	d := examine(t, 1, nil, "-python", venv)
 	d.wants(t, noNumPy)
@@ -377,7 +378,7 @@ func TestDoctorFindsProblems(t *testing.T) {
 		t.Errorf("got %+v, %+v", d.Python, d.Core)
 	}
 	examine(t, 1, []string{"GOPHERSNAKE_CORE=" + write(t, "text", "no library")}).wants(t, problem{"text: ", "make build"})
-	examine(t, 1, nil, "-python", "/none").wants(t, problem{`Config.Python is "/none"`, "name the folder of a virtual environment"})
+	examine(t, 1, nil, "-python", "/none").wants(t, problem{`-python is "/none"`, "name the folder of a virtual environment"})
 	examine(t, 1, []string{"GOPHERSNAKE_PYTHON=", "VIRTUAL_ENV=", "PATH=/none"}).
 		wants(t, problem{"there is no python3 on PATH", "install CPython 3.11"})
 
@@ -389,6 +390,68 @@ func TestDoctorFindsProblems(t *testing.T) {
 	if m := d.Modules; len(m) != 4 || m[1].Error == "" || m[3].Error != "" {
 		t.Errorf("modules: %+v", m)
 	}
+}
+
+// What installs NumPy is a command that works there.
+func TestDoctorSaysHowToInstall(t *testing.T) {
+	folder := t.TempDir()
+	venv, python := filepath.Join(folder, "venv"), filepath.Join(folder, "venv", "bin", "python")
+	runPython(t, "-m", "venv", "--without-pip", venv)
+	says := func(what, advice string) {
+		t.Helper()
+		examine(t, 1, nil, "-python", venv).wants(t, problem{what, advice})
+	}
+	packages, err := filepath.Glob(filepath.Join(venv, "lib", "python*", "site-packages"))
+	if err != nil || len(packages) != 1 {
+		t.Fatal(packages, err)
+	}
+	settings, err := os.OpenFile(filepath.Join(venv, "pyvenv.cfg"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = settings.WriteString("uv = 0.5.0\n")
+	}
+	if err = errors.Join(err, settings.Close()); err != nil {
+		t.Fatal(err)
+	}
+	says("NumPy is missing", "uv pip install --python "+python+" numpy")
+	if err := os.Mkdir(filepath.Join(packages[0], "pip"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	says("NumPy is missing", "install it with: "+python+" -m pip install numpy")
+
+	if err := errors.Join(os.Remove(python), os.Symlink("python-gone", python)); err != nil {
+		t.Fatal(err)
+	}
+	says("its bin/python is a link to "+python+"-gone, which is not there", "python3 -m venv --clear "+venv)
+}
+
+// An environment in the working directory is used by nobody who does not name it.
+func TestDoctorSeesIdleEnvironment(t *testing.T) {
+	folder := t.TempDir()
+	runPython(t, "-m", "venv", "--without-pip", filepath.Join(folder, "empty"))
+	if err := os.Symlink(filepath.Dir(filepath.Dir(ownPython(t))), filepath.Join(folder, ".venv")); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(folder)
+	advice := "export GOPHERSNAKE_PYTHON=" + folder + "/.venv; or install it with: "
+	onPath := []string{"GOPHERSNAKE_PYTHON=", "VIRTUAL_ENV=", "PATH=" + filepath.Join(folder, "empty", "bin")}
+	examine(t, 1, onPath).wants(t, problem{"NumPy is missing", advice})
+	examine(t, 1, nil, "-python", "empty").wants(t, problem{"NumPy is missing", "install it with: "})
+}
+
+func TestDoctorLooksAtSignals(t *testing.T) {
+	folder := filepath.Dir(write(t, "takes.py", `import ctypes
+taken = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: None)
+signal = ctypes.CDLL(None).signal
+signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+signal(12, ctypes.cast(taken, ctypes.c_void_p))
+`))
+	d := examine(t, 1, nil, "-path", folder, "takes", "json")
+	d.wants(t, problem{"since module takes was imported, SIGUSR2 is handled by C code", "signal.Notify"})
+	if len(d.Signals) != 1 || d.Signals["SIGUSR2"] == "" {
+		t.Errorf("signals: %v", d.Signals)
+	}
+	gophersnake(t, "", nil, "doctor", "-path", folder, "takes").says(t, 1, "\nSIGUSR2            handled by C code: ", "")
+	gophersnake(t, "", nil, "doctor").says(t, 0, "\nsignals            as Go handles them\n", "")
 }
 
 // A module that prints does not disturb the report; one that ends the process is named, and the rest is there.
