@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-#define SNAKE_ABI_VERSION 4
+#define SNAKE_ABI_VERSION 5
 
 // How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
@@ -927,8 +927,10 @@ void snake_output_free(uint64_t queue);
 void snake_output_bypass(uint32_t bypass);
 
 // Describes where threads of Python are: a list of dicts with `ident` (as `threading.get_ident` names the thread),
-// `name`, `daemon`, and `frames`, a list of dicts with `file`, `function` and `line`, outermost first. A `thread` other than
-// 0 asks for that one only. The calling thread is left out.
+// `name`, `daemon`, `task`, and `frames`, a list of dicts with `file`, `function` and `line`, outermost first. A `thread`
+// other than 0 asks for that one only. The calling thread is left out. With 0, there are also the first 1,000 tasks that the
+// host waits for: `task` is the number that the host gave `gophersnake.tasks:start`, and 0 in a thread. A task alone is asked
+// for by its number and the highest bit.
 //
 // Any thread, also after `snake_interpreter_shutdown`; attaches, so that it waits for as long as C code holds the GIL.
 //

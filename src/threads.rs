@@ -9,8 +9,10 @@ use crate::value::ValueResult;
 use crate::{interpreter, thread_state};
 
 /// Describes where threads of Python are: a list of dicts with `ident` (as `threading.get_ident` names the thread),
-/// `name`, `daemon`, and `frames`, a list of dicts with `file`, `function` and `line`, outermost first. A `thread` other than
-/// 0 asks for that one only. The calling thread is left out.
+/// `name`, `daemon`, `task`, and `frames`, a list of dicts with `file`, `function` and `line`, outermost first. A `thread`
+/// other than 0 asks for that one only. The calling thread is left out. With 0, there are also the first 1,000 tasks that the
+/// host waits for: `task` is the number that the host gave `gophersnake.tasks:start`, and 0 in a thread. A task alone is asked
+/// for by its number and the highest bit.
 ///
 /// Any thread, also after `snake_interpreter_shutdown`; attaches, so that it waits for as long as C code holds the GIL.
 ///

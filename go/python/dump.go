@@ -21,6 +21,8 @@ const (
 	dumpPatience = time.Second
 	// wherePatience is how long a call is waited for that is given up, to learn where it is.
 	wherePatience = 100 * time.Millisecond
+	// mostTasks is how many coroutines Dump lists.
+	mostTasks = 1000
 )
 
 // callLabel is how a call is known to [Interpreter.Dump]. It is not the Function, which a frame must not keep alive.
@@ -94,9 +96,10 @@ func (f *frame) now() (call callNow, ok bool) {
 	return call, false // they come and go: none of them hangs
 }
 
-// pythonThread is where a thread of Python is.
+// pythonThread is where a thread of Python is, or a task of its loop, which has a number of a [Task] in place of an ident.
 type pythonThread struct {
 	Ident  uint64        `py:"ident"`
+	Task   int64         `py:"task"`
 	Name   string        `py:"name"`
 	Daemon bool          `py:"daemon"`
 	Frames []pythonFrame `py:"frames"`
@@ -121,7 +124,7 @@ var errNoAnswer = errors.New("no answer")
 // threadQueries bounds the questions to Python that are open: each waits for the GIL on a thread.
 var threadQueries = make(chan struct{}, 4)
 
-// threads asks Python where a thread is, or all threads if it is 0. It takes no slot of the gate.
+// threads asks Python where a thread is, or, if it is 0, all threads and tasks: see snake_threads_describe. It takes no slot of the gate.
 func (in *Interpreter) threads(thread uint64, patience time.Duration) ([]pythonThread, error) {
 	over := time.NewTimer(patience)
 	defer over.Stop()
@@ -162,6 +165,16 @@ func (in *Interpreter) describeThreads(thread uint64) (threads []pythonThread, e
 	return threads, err
 }
 
+// where returns where the coroutine of the task waits or is, as far as that can be learnt soon.
+func (t *Task) where() []Frame {
+	const task = 1 << 63
+	threads, err := t.function.in.threads(task|uint64(t.number), wherePatience) //nolint:gosec // it counts from 1
+	if err != nil || len(threads) != 1 {
+		return nil
+	}
+	return threads[0].frames()
+}
+
 // where returns where Python is in the call of the frame, as far as that can be learnt soon.
 func (f *frame) where() []Frame {
 	a := f.activity()
@@ -177,7 +190,8 @@ func (f *frame) where() []Frame {
 
 // Dump writes where every call and every thread of Python is now, for a program that hangs: the name of the function, for
 // how long it has run, the deadline of its context, whether it waits for the GIL or for a Go function, whether its caller has
-// given it up ([ErrStillRunning]), what it has been lent, and its Python stack. Times are right to 10 ms.
+// given it up ([ErrStillRunning]), what it has been lent, the labels of its context (see [pprof.Do]), and its Python stack. Calls
+// that run as coroutines tell what they await. Times are right to 10 ms.
 //
 // It works while all slots are taken, and after [Interpreter.Shutdown]. It waits for Python for at most a second: where C code
 // does not let go of the GIL, it writes what Go knows, and that the stacks are missing. The error is that of the writer. The Go side
@@ -197,8 +211,9 @@ func (in *Interpreter) Dump(w io.Writer) error {
 		}
 	}
 	slices.SortFunc(calls, func(a, b callNow) int { return int(int64(a.activity.began - b.activity.began)) })
-	fmt.Fprintf(&b, "python: %d calls, %d of them given up; %d of %d slots are taken; %d goroutines wait for one\n",
-		len(calls), abandoned, in.gate.running(), in.gate.slots, in.gate.queued())
+	tasks := runningTasks.list()
+	fmt.Fprintf(&b, "python: %d calls, %d of them given up; %d coroutines; %d of %d slots are taken; %d goroutines wait for one\n",
+		len(calls), abandoned, len(tasks), in.gate.running(), in.gate.slots, in.gate.queued())
 	for _, l := range in.lanes()[1:] {
 		fmt.Fprintf(&b, "lane %q: %d of %d slots are taken; %d goroutines wait for one\n",
 			l.option.name, l.gate.running(), l.option.slots, l.gate.queued())
@@ -213,9 +228,29 @@ func (in *Interpreter) Dump(w io.Writer) error {
 	}
 	for _, call := range calls {
 		call.write(&b, now)
-		writeStack(&b, threads, uint64(call.activity.thread))
+		for _, thread := range threads {
+			if thread.Task == 0 && thread.Ident == uint64(call.activity.thread) {
+				thread.write(&b)
+			}
+		}
+	}
+	for i, t := range tasks {
+		if i == mostTasks {
+			fmt.Fprintf(&b, "\n%d coroutines more\n", len(tasks)-i)
+			break
+		}
+		fmt.Fprintf(&b, "\ncoroutine %s for %v\n", t.function.name, time.Since(t.began).Round(time.Millisecond))
+		writeContext(&b, t.ctx)
+		for _, thread := range threads {
+			if thread.Task == t.number {
+				thread.write(&b)
+			}
+		}
 	}
 	for _, thread := range threads {
+		if thread.Task != 0 {
+			continue
+		}
 		if slices.ContainsFunc(calls, func(c callNow) bool { return uint64(c.activity.thread) == thread.Ident }) {
 			continue
 		}
@@ -227,7 +262,7 @@ func (in *Interpreter) Dump(w io.Writer) error {
 			b.WriteString(", daemon")
 		}
 		b.WriteString(", in no call\n")
-		writeStack(&b, threads, thread.Ident)
+		thread.write(&b)
 	}
 	_, err = w.Write(b.Bytes())
 	return err
@@ -260,16 +295,7 @@ func (c *callNow) write(b *bytes.Buffer, now uint64) {
 	}
 	b.WriteString("\n")
 	if c.ctx != nil {
-		if deadline, ok := c.ctx.Deadline(); ok {
-			if left := time.Until(deadline).Round(time.Millisecond); left >= 0 {
-				fmt.Fprintf(b, "  deadline in %v\n", left)
-			} else {
-				fmt.Fprintf(b, "  deadline %v ago\n", -left)
-			}
-		}
-		if err := c.ctx.Err(); err != nil {
-			fmt.Fprintf(b, "  %v\n", err)
-		}
+		writeContext(b, c.ctx)
 	}
 	if c.abandoned {
 		b.WriteString("  given up: its caller has got ErrStillRunning\n")
@@ -279,14 +305,27 @@ func (c *callNow) write(b *bytes.Buffer, now uint64) {
 	}
 }
 
-// writeStack writes where a thread of Python is.
-func writeStack(b *bytes.Buffer, threads []pythonThread, ident uint64) {
-	for _, thread := range threads {
-		if thread.Ident != ident {
-			continue
+// writeContext writes when a call has to end, and the labels of its goroutine.
+func writeContext(b *bytes.Buffer, ctx context.Context) {
+	pprof.ForLabels(ctx, func(key, value string) bool {
+		fmt.Fprintf(b, "  label %s=%q\n", key, value)
+		return true
+	})
+	if deadline, ok := ctx.Deadline(); ok {
+		if left := time.Until(deadline).Round(time.Millisecond); left >= 0 {
+			fmt.Fprintf(b, "  deadline in %v\n", left)
+		} else {
+			fmt.Fprintf(b, "  deadline %v ago\n", -left)
 		}
-		for _, f := range thread.Frames {
-			fmt.Fprintf(b, "  File %q, line %d, in %s\n", f.File, f.Line, f.Function)
-		}
+	}
+	if err := ctx.Err(); err != nil {
+		fmt.Fprintf(b, "  %v\n", err)
+	}
+}
+
+// write writes the stack.
+func (t pythonThread) write(b *bytes.Buffer) {
+	for _, f := range t.Frames {
+		fmt.Fprintf(b, "  File %q, line %d, in %s\n", f.File, f.Line, f.Function)
 	}
 }

@@ -42,18 +42,18 @@ func wait(in *Interpreter, texts ...string) string {
 var _ = scenario("hung service", func() {
 	in := must(Start(Config{Path: []string{testdata}, MaxConcurrent: 2, CancelGrace: 50 * time.Millisecond}))
 	sleep, execute := must(in.Func("callbacks:sleep")), must(in.Func("callbacks:execute"))
-	deadline, cancel := context.WithTimeout(context.Background(), time.Hour)
+	deadline, cancel := context.WithTimeout(pprof.WithLabels(context.Background(), pprof.Labels("request", "7")), time.Hour)
 	defer cancel()
 	for range 2 {
 		go func() { _, _ = sleep.Call(deadline, 3600.0, make([]float64, 1000)) }()
 	}
-	wait(in, "2 calls, 0 of them given up; 2 of 2 slots", "in sleep")
+	wait(in, "2 calls, 0 of them given up; 0 coroutines; 2 of 2 slots", "in sleep")
 	waited := make(chan struct{})
 	go func() {
 		_, _ = sleep.Call(context.Background(), 0.0, nil)
 		close(waited)
 	}()
-	dump := wait(in, "call of callbacks:sleep", "running", "deadline in 59m", "8000 bytes lent", "callbacks.py\", line ", "1 goroutines wait")
+	dump := wait(in, "call of callbacks:sleep", "running", "  label request=\"7\"\n  deadline in 59m", "8000 bytes lent", "callbacks.py\", line ", "1 goroutines wait")
 	if strings.Count(dump, "in sleep\n") != 2 {
 		fail("want two stacks, got\n%s", dump)
 	}
@@ -113,6 +113,34 @@ var _ = scenario("where", func() {
 })
 
 func TestStillRunningWhere(t *testing.T) { passScenario(t, "where") }
+
+// So does a coroutine that goes on after its cancellation: where it waits, or what it calls.
+var _ = scenario("where a coroutine is", func() {
+	in := must(Start(Config{Path: []string{testdata}, CancelGrace: 50 * time.Millisecond}))
+	outlasts := must(in.Func("coroutines:outlasts"))
+	for _, row := range []struct {
+		busy bool
+		want []string
+	}{{false, []string{"outlasts", "sleep", "sleep"}}, {true, []string{"outlasts", "busy"}}} {
+		ctx, cancel := context.WithTimeout(pprof.WithLabels(context.Background(), pprof.Labels("request", "r 7")), 50*time.Millisecond)
+		defer cancel()
+		_, err := outlasts.Call(ctx, 60.0, row.busy)
+		var still *StillRunningError
+		if !errors.As(err, &still) {
+			fail("got %v", err)
+		}
+		var functions []string
+		for _, f := range still.Frames {
+			functions = append(functions, f.Function)
+		}
+		equal("frames", functions, row.want)
+		equal("end of the message", strings.Contains(err.Error(), "in "+row.want[len(row.want)-1]), true)
+	}
+	wait(in, "python: 0 calls, 0 of them given up; 2 coroutines;", "\ncoroutine coroutines:outlasts for ", "  label request=\"r 7\"\n  deadline ", "context deadline exceeded",
+		"in outlasts\n", "in busy\n", "asyncio/tasks.py\", line ")
+})
+
+func TestWhereCoroutinesAre(t *testing.T) { passScenario(t, "where a coroutine is") }
 
 // Dumps while threads of Go and Python come and go.
 func TestDumpWhileThreadsChange(t *testing.T) {

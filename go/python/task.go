@@ -4,11 +4,14 @@ package python
 import "C"
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +22,7 @@ import (
 type Task struct {
 	function *Function
 	number   int64 // by which Python knows it
+	began    time.Time
 	ctx      context.Context
 	cancel   context.CancelFunc // of an ordinary function
 	done     chan struct{}
@@ -165,7 +169,7 @@ func (f *Function) runAsync(ctx context.Context, want uint32, plan *C.snake_plan
 	}
 	defer t.object.Close() //nolint:errcheck // it never fails
 	if !t.endsInTime() {
-		return abandoned(ctx, &abandonment{})
+		return abandoned(ctx, &abandonment{t.where()})
 	}
 	return t.read(want, plan, use)
 }
@@ -204,7 +208,7 @@ func (f *Function) begin(ctx context.Context, add func(*frame) (args, kwargs int
 	if err != nil {
 		return nil, err
 	}
-	t := &Task{function: f, ctx: ctx, done: make(chan struct{})}
+	t := &Task{function: f, ctx: ctx, began: time.Now(), done: make(chan struct{})}
 	t.number = runningTasks.add(t)
 	start = &Function{in: f.in, lane: f.lane, handle: start.handle, name: f.name, label: f.label, retains: true}
 	entered, err := f.lane.enter(ctx)
@@ -301,6 +305,13 @@ func (t *taskTable) remove(number int64) *Task {
 	task := t.byNumber[number]
 	delete(t.byNumber, number)
 	return task
+}
+
+// list returns the tasks by their numbers.
+func (t *taskTable) list() []*Task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.SortedFunc(maps.Values(t.byNumber), func(a, b *Task) int { return cmp.Compare(a.number, b.number) })
 }
 
 // prepareTasks gives Python the function that hears of the end of a task.

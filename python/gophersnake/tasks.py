@@ -66,6 +66,10 @@ class Task:
         if self._task is not None:
             self._task.cancel()
 
+    def coroutine(self) -> Any:
+        """Return the coroutine that runs; None before it does, and after its end."""
+        return None if self._task is None else self._task.get_coro()
+
     def outcome(self) -> Any:
         """Return what the call returned, or raise what it raised."""
         exception = self._exception

@@ -1,9 +1,11 @@
 """Coroutines for the tests."""
 
 import asyncio
+import contextlib
 import functools
 import sys
 import threading
+import time
 from typing import Any
 
 kept: list[Any] = []
@@ -164,3 +166,20 @@ async def cancels(function: Any) -> str:
     except asyncio.CancelledError:
         return "cancelled"
     return "not cancelled"
+
+
+async def outlasts(seconds: float, is_busy: bool) -> None:
+    """Go on after a cancellation."""
+    if is_busy:
+        busy(seconds)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(asyncio.CancelledError):
+            await sleep(seconds)
+
+
+def busy(seconds: float) -> None:
+    """Keep the loop from going on."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.01)
