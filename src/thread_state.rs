@@ -4,7 +4,7 @@
 //! 7,400 ns instead of 220, one mmap and one munmap each, and the values of every `threading.local` lost.
 #![expect(unsafe_code, reason = "attaches and detaches through the C API of CPython")]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::raw::c_int;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,12 +42,24 @@ pub(crate) struct ThreadState {
     interrupt: Cell<Shared>,
     /// What that call is doing.
     activity: Cell<Writer>,
+    /// Whether `outer` has what to go on with when that call ends.
+    nested: Cell<bool>,
+    /// The calls around that one, if C code that Python has called made it, and not a function of the host's.
+    outer: RefCell<Vec<Outer>>,
     /// The thread, as Python's `threading.get_ident` names it.
     ident: Cell<u64>,
     /// The host's modes, since the last attach.
     float_mode: Cell<FloatMode>,
     /// An array for the next lend.
     spare: Spare,
+}
+
+/// What a thread notes of a call while it is in another one.
+struct Outer {
+    call: u64,
+    keeps: bool,
+    activity: Writer,
+    nested: bool,
 }
 
 thread_local! {
@@ -60,6 +72,8 @@ thread_local! {
             keeps: Cell::new(false),
             interrupt: Cell::new(Shared::NONE),
             activity: Cell::new(Writer::NONE),
+            nested: Cell::new(false),
+            outer: RefCell::new(Vec::new()),
             ident: Cell::new(0),
             float_mode: Cell::new(FloatMode::DEFAULT),
             spare: Spare::new(),
@@ -144,13 +158,16 @@ pub(crate) fn is_in_call() -> bool {
     THREAD_STATE.try_with(|state| state.entered.get()).unwrap_or(false)
 }
 
-/// Notes which call of the host's the thread is in: there was none since [`detached`]. Fails if they nest too deep.
+/// Notes which call of the host's the thread is in. Fails if they nest too deep.
 #[inline]
 pub(crate) fn enter_call(token: u64, activity: Writer) -> Result<(), Box<Report>> {
     THREAD_STATE
         .try_with(|state| {
             if state.callbacks.get() >= MAX_NESTING {
                 return Err(too_deep());
+            }
+            if state.call.get() != 0 {
+                state.put_aside();
             }
             state.call.set(token);
             state.activity.set(activity);
@@ -171,9 +188,38 @@ pub(crate) fn leave_call() -> bool {
         .try_with(|state| {
             state.call.set(0);
             state.activity.set(Writer::NONE);
-            state.keeps.replace(false)
+            let keeps = state.keeps.replace(false);
+            if state.nested.get() {
+                state.take_up();
+            }
+            keeps
         })
         .unwrap_or(false)
+}
+
+impl ThreadState {
+    /// Another call begins within the one that the thread is in.
+    #[cold]
+    fn put_aside(&self) {
+        self.outer.borrow_mut().push(Outer {
+            call: self.call.get(),
+            keeps: self.keeps.replace(false),
+            activity: self.activity.get(),
+            nested: self.nested.replace(true),
+        });
+    }
+
+    /// That call has ended.
+    #[cold]
+    fn take_up(&self) {
+        let outer = self.outer.borrow_mut().pop();
+        if let Some(outer) = outer {
+            self.call.set(outer.call);
+            self.keeps.set(outer.keeps);
+            self.activity.set(outer.activity);
+            self.nested.set(outer.nested);
+        }
+    }
 }
 
 #[cold]
@@ -239,13 +285,14 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
             unsafe { ffi::PyEval_RestoreThread(self.0) };
         }
     }
-    let (caller, kept, activity) = THREAD_STATE
+    let (caller, kept, activity, nested) = THREAD_STATE
         .try_with(|state| {
             state.callbacks.set(state.callbacks.get() + 1);
             let activity = state.activity.replace(Writer::NONE);
-            (state.call.replace(0), state.keeps.replace(false), activity)
+            let nested = state.nested.replace(false);
+            (state.call.replace(0), state.keeps.replace(false), activity, nested)
         })
-        .unwrap_or((0, false, Writer::NONE));
+        .unwrap_or((0, false, Writer::NONE, false));
     let interrupt = exchange_interrupt(Shared::NONE);
     if !interrupt.is_none() {
         interrupt.pause();
@@ -268,6 +315,7 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
         state.callbacks.set(state.callbacks.get() - 1);
         state.call.set(caller);
         state.activity.set(activity);
+        state.nested.set(nested);
         state.keeps.set(kept || keeps);
         state.float_mode.set(of_host); // a call from within has noted its own
     });

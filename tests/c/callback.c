@@ -3,7 +3,9 @@
 #include "host.h"
 #include "tests.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -174,6 +176,7 @@ static void host(snake_invocation *invocation) {
         break;
     case KEEP:
         invocation->keeps = 1;
+        seen.caller = invocation->caller;
         break;
     default:
         break;
@@ -533,6 +536,39 @@ static void test_keeps(void) {
     CHECK(came_back(KEEP) == 4);
 }
 
+// A call by C code that Python calls within a call, as through ctypes.
+static int call_within(void) {
+    job job;
+    job_new(&job);
+    job_text(&job, "f()");
+    job_function(&job, KEEP, NULL);
+    job.call.token = 8;
+    CHECK_SUCCESS(job_run(&job, evaluate_with));
+    CHECK(seen.caller == 8 && atomic_load(&endings) == 1 && atomic_load(&ended_caller) == 8);
+    return 1;
+}
+
+// The outer call is itself again when the inner one has ended.
+static void test_calls_within(void) {
+    static const char *const WAYS[] = {"CFUNCTYPE", "PYFUNCTYPE"};
+    for (size_t i = 0; i < LENGTH(WAYS); i++) {
+        check_subject = WAYS[i];
+        char expression[200];
+        int (*within)(void) = call_within;
+        uintptr_t address;
+        memcpy(&address, &within, sizeof address);
+        snprintf(expression, sizeof expression, "[f(), (c := __import__('ctypes')).%s(c.c_int)(%ju)(), f()]", WAYS[i],
+                 (uintmax_t)address);
+        atomic_store(&endings, 0);
+        job job;
+        CHECK_SUCCESS(ask(&job, expression, KEEP));
+        job_free(&job);
+        CHECK(seen.caller == 7 && atomic_load(&endings) == 2 && atomic_load(&ended_caller) == 7);
+        CHECK(came_back(KEEP) == 2);
+    }
+    check_subject = "";
+}
+
 static void *call_many(void *unused) {
     int right = 0;
     for (int i = 0; i < 300; i++) {
@@ -807,6 +843,7 @@ void test_callback(void) {
     test_gifts();
     test_failed();
     test_keeps();
+    test_calls_within();
     test_threads();
     test_nesting();
     test_forged();
