@@ -229,6 +229,12 @@ impl<'a> Lends<'a> {
             let gift = gifts
                 .get(index)
                 .ok_or_else(|| Failure::argument(format!("the reply describes more arrays than it gives ({index})")))?;
+            if !lease::is_of_host(gift.lease) {
+                return Err(Failure::argument(format!(
+                    "gifts[{index}]: the lease {} has 0 as its highest bit, as those of the library have",
+                    gift.lease
+                )));
+            }
             return Ok(std::ptr::with_exposed_provenance(
                 usize::try_from(gift.data).unwrap_or(0),
             ));
@@ -303,7 +309,9 @@ impl Drop for Lends<'_> {
     /// Gives memory back of which no array was made.
     fn drop(&mut self) {
         for gift in self.gifts.unwrap_or_default().iter().skip(self.taken) {
-            lease::come_back(gift.lease);
+            if lease::is_of_host(gift.lease) {
+                lease::come_back(gift.lease);
+            }
         }
     }
 }

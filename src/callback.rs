@@ -351,45 +351,29 @@ pub(crate) fn end_call(caller: u64) {
     }
 }
 
-/// Makes the object that the host answered with.
+/// Makes the object that the host answered with. Whatever is wrong with the rest, what `values` describes is taken over, as
+/// long as it can be read.
 ///
 /// # Safety
 ///
 /// The reply in `invocation` must be as its contract says.
 unsafe fn build_reply<'py>(py: Python<'py>, invocation: &Invocation) -> Result<Bound<'py, PyAny>, Failure> {
-    let single = std::slice::from_ref(&invocation.reply);
-    // SAFETY: the caller's promise; likewise for the others.
-    let (values, bytes, gifts) = unsafe {
-        (
-            if invocation.reply_values.is_null() {
-                single
-            } else {
-                slice(
-                    "reply_values",
-                    invocation.reply_values.cast_const(),
-                    invocation.reply_len,
-                )
-                .map_err(Failure::Report)?
-            },
+    let values = if invocation.reply_values.is_null() {
+        std::slice::from_ref(&invocation.reply)
+    } else {
+        // SAFETY: the caller's promise.
+        let values = unsafe {
             slice(
-                "reply_bytes",
-                invocation.reply_bytes.cast_const(),
-                invocation.reply_bytes_len,
+                "reply_values",
+                invocation.reply_values.cast_const(),
+                invocation.reply_len,
             )
-            .map_err(Failure::Report)?,
-            slice("gifts", invocation.gifts.cast_const(), invocation.gifts_len).map_err(Failure::Report)?,
-        )
+        };
+        values.map_err(Failure::Report)?
     };
-    for (name, len) in [("reply_len", values.len()), ("gifts_len", gifts.len())] {
-        if len > MAX_VALUES {
-            return Err(Failure::new(
-                ErrorCode::Limit,
-                format!("{name}: {len} is more than the {MAX_VALUES} values that a reply may have"),
-            ));
-        }
-    }
-    let mut arguments = Arguments::new(values, bytes, Lends::given(gifts));
-    let reply = arguments.build(py, 0);
+    check_length("reply_len", values.len())?;
+    // SAFETY: the caller's promise.
+    let reply = unsafe { build_values(py, invocation, values) };
     for value in values {
         if value.kind == Kind::Object as u32 {
             object::release(std::ptr::with_exposed_provenance_mut(
@@ -397,10 +381,57 @@ unsafe fn build_reply<'py>(py: Python<'py>, invocation: &Invocation) -> Result<B
             ));
         }
     }
-    if reply.is_ok() && !arguments.values.as_slice().is_empty() {
+    reply
+}
+
+/// Makes the object that `values` describe, all of which it uses or gives back, but for `OBJECT`s.
+///
+/// # Safety
+///
+/// As for [`build_reply`].
+unsafe fn build_values<'py>(
+    py: Python<'py>,
+    invocation: &Invocation,
+    values: &[Value],
+) -> Result<Bound<'py, PyAny>, Failure> {
+    // SAFETY: the caller's promise; likewise below.
+    let gifts = unsafe { slice("gifts", invocation.gifts.cast_const(), invocation.gifts_len) };
+    let gifts = gifts.map_err(Failure::Report).and_then(|gifts| {
+        check_length("gifts_len", gifts.len())?;
+        Ok(gifts)
+    });
+    let (gifts, wrong) = match gifts {
+        Ok(gifts) => (gifts, None),
+        Err(failure) => (&[][..], Some(failure)),
+    };
+    let mut arguments = Arguments::new(values, &[], Lends::given(gifts));
+    if let Some(failure) = wrong {
+        return Err(failure);
+    }
+    // SAFETY: see above.
+    let bytes = unsafe {
+        slice(
+            "reply_bytes",
+            invocation.reply_bytes.cast_const(),
+            invocation.reply_bytes_len,
+        )
+    };
+    arguments.bytes = bytes.map_err(Failure::Report)?;
+    let reply = arguments.build(py, 0)?;
+    if !arguments.values.as_slice().is_empty() {
         return Err(Failure::argument("the reply describes more than one value"));
     }
-    reply
+    Ok(reply)
+}
+
+fn check_length(name: &str, len: usize) -> Result<(), Failure> {
+    if len > MAX_VALUES {
+        return Err(Failure::new(
+            ErrorCode::Limit,
+            format!("{name}: {len} is more than the {MAX_VALUES} values that a reply may have"),
+        ));
+    }
+    Ok(())
 }
 
 /// The exception for a failure of the core's own.

@@ -74,6 +74,11 @@ pub(crate) fn create(py: Python<'_>) -> PyResult<(u64, Bound<'_, PyAny>)> {
     Ok((id, capsule(py, id)?))
 }
 
+/// Whether the number of a lease is one that the host has chosen, which no lease of the library's has.
+pub(crate) fn is_of_host(id: u64) -> bool {
+    id >> 63 == 1
+}
+
 /// A capsule that stands for a lease.
 pub(crate) fn capsule(py: Python<'_>, id: u64) -> PyResult<Bound<'_, PyAny>> {
     let pointer = std::ptr::without_provenance_mut::<c_void>(usize::try_from(id).unwrap_or(usize::MAX));

@@ -646,6 +646,10 @@ static void forge_gifts_unaligned(snake_invocation *invocation) {
     free(invocation->gifts);
     invocation->gifts = (snake_gift *)(void *)(unaligned + 1);
 }
+// The number of a lease of the library's own.
+static void forge_gifts_unmarked(snake_invocation *invocation) {
+    invocation->gifts[0].lease = 5;
+}
 // A value that is part of a value, and so on: deeper than the stack.
 static void forge_chain(snake_invocation *invocation, uint32_t kind) {
     enum { LINKS = 1000000 };
@@ -670,23 +674,37 @@ static void forge_lists(snake_invocation *invocation) {
 }
 
 static void test_forged(void) {
+    // What is given back although the reply is refused: what can be read without doubt.
+    enum { NOTHING, HANDLE, ALL };
     static const struct {
         const char *part;
         void (*forge)(snake_invocation *invocation);
+        int given_back;
     } WAYS[] = {
-        {"reply_values", forge_values_len}, {"reply_len", forge_values_many},  {"fewer", forge_values_none},
-        {"reply_bytes", forge_bytes_len},   {"reply_bytes", forge_bytes_null}, {"gifts", forge_gifts_len},
-        {"gifts_len", forge_gifts_many},    {"gifts", forge_gifts_null},       {"aligned", forge_values_unaligned},
-        {"aligned", forge_gifts_unaligned}, {"Function", forge_functions},     {"Host", forge_hosts},
-        {"nest deeper", forge_made},        {"nest deeper", forge_lists},
+        {"reply_values", forge_values_len, NOTHING},
+        {"reply_len", forge_values_many, NOTHING},
+        {"fewer", forge_values_none, NOTHING},
+        {"reply_bytes", forge_bytes_len, ALL},
+        {"reply_bytes", forge_bytes_null, ALL},
+        {"gifts", forge_gifts_len, HANDLE},
+        {"gifts_len", forge_gifts_many, HANDLE},
+        {"gifts", forge_gifts_null, HANDLE},
+        {"aligned", forge_values_unaligned, NOTHING},
+        {"aligned", forge_gifts_unaligned, HANDLE},
+        {"highest bit", forge_gifts_unmarked, HANDLE},
+        {"Function", forge_functions, NOTHING},
+        {"Host", forge_hosts, NOTHING},
+        {"nest deeper", forge_made, NOTHING},
+        {"nest deeper", forge_lists, NOTHING},
     };
     job job;
     static double data[2];
     for (size_t i = 0; i < LENGTH(WAYS); i++) {
         reply_new();
-        reply_value(SNAKE_KIND_LIST, 0, 2);
+        reply_value(SNAKE_KIND_LIST, 0, 3);
         reply_text("text");
         reply_value(SNAKE_KIND_ARRAY, 0, 2)->dtype = SNAKE_DTYPE_FLOAT64;
+        reply_host(VALUE);
         reply_gift(data, LEASE | 5);
         reply.forge = WAYS[i].forge;
         check_subject = WAYS[i].part;
@@ -694,6 +712,10 @@ static void test_forged(void) {
         while (came_back(QUIET) > 0) {
         }
         CHECK(came_back(ANSWER) == 1);
+        CHECK(came_back(VALUE) == (WAYS[i].given_back != NOTHING));
+        size_t lease = came_back(LEASE | 5);
+        CHECK(lease == 1 || WAYS[i].given_back != ALL);
+        CHECK(came_back(5) == 0);
     }
 
     static const uint32_t OUTCOMES[] = {SNAKE_OUTCOME_EXITED + 1, 255, UINT32_MAX};
