@@ -106,7 +106,7 @@ func (f *frame) crossApart(cross func()) error {
 func (f *frame) carry(cross func()) error {
 	in := f.in
 	ctx, serial := f.ctx, uint64(f.interrupt.serial)
-	if isInCallback(ctx) || in.config.CancelGrace < 0 {
+	if isInCallback(ctx) || in.config.CancelGrace < 0 && f.worker == nil {
 		f.crossInPlace(ctx, serial, cross)
 		f.call.interrupt = nil
 		return nil
@@ -162,12 +162,8 @@ var serials atomic.Uint64
 
 // interrupt interrupts the call and waits until it has ended, or it is given up, where it is then.
 func (j *crossing) interrupt(serial uint64) (frames []Frame, ended bool) {
-	grace := j.in.config.CancelGrace
-	if grace == 0 {
-		grace = defaultGrace
-	}
-	over := time.NewTimer(grace)
-	defer over.Stop()
+	over, stop := j.in.grace()
+	defer stop()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	request := &interruption{interrupt: j.frame.interrupt, serial: serial}
@@ -177,7 +173,7 @@ func (j *crossing) interrupt(serial uint64) (frames []Frame, ended bool) {
 		case <-j.done:
 			return nil, true
 		case <-again.C: // it may be in a Go function, or about to begin
-		case <-over.C:
+		case <-over:
 			frames := j.frame.where()
 			if j.state.CompareAndSwap(crossingUnderWay, crossingAbandoned) {
 				return frames, false
@@ -186,6 +182,19 @@ func (j *crossing) interrupt(serial uint64) (frames []Frame, ended bool) {
 			return nil, true
 		}
 	}
+}
+
+// grace starts the time that a cancelled call has to end in. The channel is nil if it has for ever.
+func (in *Interpreter) grace() (over <-chan time.Time, stop func() bool) {
+	grace := in.config.CancelGrace
+	if grace < 0 {
+		return nil, func() bool { return false }
+	}
+	if grace == 0 {
+		grace = defaultGrace
+	}
+	timer := time.NewTimer(grace)
+	return timer.C, timer.Stop
 }
 
 // crossInPlace calls `cross` on this goroutine, for a call that may be interrupted but is waited for: one inside of a Go

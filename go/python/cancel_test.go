@@ -235,3 +235,36 @@ func TestWorker(t *testing.T) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
 }
+
+// Also where every call is waited for, however long it takes.
+var _ = scenario("worker without grace", func() {
+	in := must(Start(Config{Path: []string{testdata}, CancelGrace: -1}))
+	w := in.Worker(context.Background())
+	ctx, cancel := context.WithCancel(w.Context(context.Background()))
+	ident := must(in.Func("threading:get_ident"))
+	var threads []string
+	for range 3 {
+		threads = append(threads, must(ident.Call(ctx)).String())
+	}
+	equal("threads", threads, []string{threads[0], threads[0], threads[0]})
+	if other := must(ident.Call(context.Background())).String(); other == threads[0] {
+		fail("another call is on the worker's thread")
+	}
+	// It swallows the cancellation for a while.
+	execute := must(in.Func("callbacks:execute"))
+	time.AfterFunc(20*time.Millisecond, cancel)
+	err := discarded(execute.Call(ctx, `import time
+end = time.monotonic() + 0.3
+while time.monotonic() < end:
+    try:
+        time.sleep(0.01)
+    except BaseException:
+        pass
+result = 7`))
+	if errors.Is(err, ErrStillRunning) || in.Stats().Abandoned != 0 {
+		fail("the call was not waited for: %v", err)
+	}
+	check(in.Shutdown(context.Background()))
+})
+
+func TestWorkerWithoutGrace(t *testing.T) { passScenario(t, "worker without grace") }

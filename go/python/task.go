@@ -181,20 +181,12 @@ func (t *Task) endsInTime() bool {
 		return true
 	case <-t.ctx.Done():
 	}
-	grace := t.function.in.config.CancelGrace
-	if grace < 0 {
-		<-t.done
-		return true
-	}
-	if grace == 0 {
-		grace = defaultGrace
-	}
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
+	over, stop := t.function.in.grace()
+	defer stop()
 	select {
 	case <-t.done:
 		return true
-	case <-timer.C:
+	case <-over:
 		return false
 	}
 }
