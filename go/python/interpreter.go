@@ -60,7 +60,7 @@ type Config struct {
 	CancelGrace time.Duration
 	// ProfileLabels labels the goroutine of each call, for the time of the call, with the name of its function:
 	// "python.function" in a CPU profile and in the list of goroutines, which is where the time in C and Python goes too.
-	// The labels of the call's context stay, as with [pprof.Do]. It costs some 300 ns for each call.
+	// The labels of the call's context stay, as with [pprof.Do].
 	ProfileLabels bool
 	// MallocTrimThreshold lets malloc keep freed memory for the next use, up to so many bytes at the end of each of its
 	// heaps, in place of giving it back to the system: arrays of more than some 100 kB, such as the temporaries of NumPy,
