@@ -805,7 +805,7 @@ struct snake_error *snake_object_value(const struct snake_object *object,
 
 // Raises `gophersnake.GoCancelled` in a call, if it is the one with that number and Python runs it. Where the call is
 // blocked in C or waits for a function of the host's, it is raised when that returns. `*raised` tells whether it was:
-// it is not if the call has ended or has not begun.
+// it is not if the call has ended or has not begun, nor while Python 3.11 starts a thread; then ask again.
 //
 // Any thread; attaches.
 //

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyCFunction;
+use pyo3::types::{PyCFunction, PyDict};
 
 use crate::boundary::{Failure, attached, out};
 use crate::error::Error;
@@ -38,7 +38,7 @@ pub struct Interrupt {
 
 /// Raises `gophersnake.GoCancelled` in a call, if it is the one with that number and Python runs it. Where the call is
 /// blocked in C or waits for a function of the host's, it is raised when that returns. `*raised` tells whether it was:
-/// it is not if the call has ended or has not begun.
+/// it is not if the call has ended or has not begun, nor while Python 3.11 starts a thread; then ask again.
 ///
 /// Any thread; attaches.
 ///
@@ -63,7 +63,11 @@ pub unsafe extern "C" fn snake_interrupt_raise(
         let shared = Shared(interrupt);
         // First, because other threads may run while it is looked for.
         let exception = interpreter::helper(py, "errors")?.getattr("GoCancelled")?;
-        if serial != 0 && shared.running().load(Ordering::Relaxed) == serial {
+        let starting = starting_threads(py)?;
+        if serial != 0
+            && shared.running().load(Ordering::Relaxed) == serial
+            && starting.is_none_or(|threads| threads.is_empty())
+        {
             // Not now, if it waits: what the host's function calls on that thread is another call.
             // SAFETY: attached since the number was compared, so that the call has not ended: its thread is in Python
             // and waits for the GIL.
@@ -77,6 +81,15 @@ pub unsafe extern "C" fn snake_interrupt_raise(
         }
         Ok(())
     })
+}
+
+/// The threads that the module threading is starting, in Python 3.11, whose new thread has the number of the thread that
+/// starts it until it runs: it would get the exception that is for the other one.
+fn starting_threads(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+    if py.version_info() >= (3, 12) {
+        return Ok(None);
+    }
+    Ok(Some(py.import("threading")?.getattr("_limbo")?.cast_into()?))
 }
 
 /// An interrupt, whose fields several threads use; those of the library's own only while attached.

@@ -268,3 +268,21 @@ result = 7`))
 })
 
 func TestWorkerWithoutGrace(t *testing.T) { passScenario(t, "worker without grace") }
+
+// The exception hits the call also while it starts threads, and none of these.
+func TestCancelWhileThreadsStart(t *testing.T) {
+	in := interpreter(t)
+	passes[any](t, in, "sys.told = []\nsys.unraisablehook = sys.told.append", nil)
+	t.Cleanup(func() { passes[any](t, in, "sys.unraisablehook = sys.__unraisablehook__\ndel sys.told", nil) })
+	for range 200 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		_, err := executeContext[any](t, ctx, in, "import threading\nwhile True:\n    threading.Thread(target=int).start()", nil)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStillRunning) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if told := passes[[]string](t, in, "result = list(map(str, sys.told))", nil); len(told) > 0 {
+		t.Errorf("threads were hit: %v", told)
+	}
+}
