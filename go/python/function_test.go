@@ -3,6 +3,7 @@ package python
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -235,5 +236,26 @@ func TestContextEndedBefore(t *testing.T) {
 	defer func() { _ = f.Close() }()
 	if _, err := f.Call(ctx, []byte("abc")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+// A module that fails while others import it too fails for all with its own error.
+func TestFuncOfFailingModule(t *testing.T) {
+	in := interpreter(t)
+	folder := t.TempDir()
+	passes[any](t, in, "sys.path.insert(0, folder)", KW{"folder": folder})
+	t.Cleanup(func() { passes[any](t, in, "sys.path.remove(folder)", KW{"folder": folder}) })
+	for i := range 5 {
+		name := fmt.Sprint("failing_module_", i)
+		writeFile(t, folder, name+".py", "def f(:\n", 0o600)
+		var callers sync.WaitGroup
+		for range 64 {
+			callers.Go(func() {
+				if _, err := in.Func(name + ":f"); !errors.Is(err, SyntaxError) {
+					t.Errorf("got %v, want a SyntaxError", err)
+				}
+			})
+		}
+		callers.Wait()
 	}
 }
