@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyKeyError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -126,28 +126,24 @@ fn load<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let Some((module, path)) = parts else {
         return Err(PyValueError::new_err(format!("want \"module:function\", got {name:?}")));
     };
-    let mut found = import(py, module)?.into_any();
-    for part in path.split('.') {
-        found = found.getattr(part)?;
-    }
+    let look_up = |module: Bound<'py, PyAny>| path.split('.').try_fold(module, |found, part| found.getattr(part));
+    let found = PyModule::import(py, module).map(Bound::into_any).and_then(look_up);
+    let found = match found {
+        // Without a traceback: what CPython says where another thread's import of the module has failed meanwhile. Its
+        // other way to import locks the module, and says why.
+        Err(error)
+            if error.traceback(py).is_none()
+                && (error.is_instance_of::<PyKeyError>(py) || error.is_instance_of::<PyAttributeError>(py)) =>
+        {
+            look_up(PyModule::import(py, "importlib")?.call_method1("import_module", (module,))?)?
+        }
+        found => found?,
+    };
     if !found.is_callable() {
         let class = type_name(&found.get_type());
         return Err(PyTypeError::new_err(format!("{name}: want a callable, got {class}")));
     }
     Ok(found)
-}
-
-/// Imports a module. If it came to nothing while another thread imported it, CPython says a mere `KeyError`, without a
-/// traceback: the next try says why.
-fn import<'py>(py: Python<'py>, module: &str) -> PyResult<Bound<'py, PyModule>> {
-    const TRIES: u32 = 1_000; // in case that something else says such an error each time
-    for _ in 1..TRIES {
-        match PyModule::import(py, module) {
-            Err(error) if error.is_instance_of::<PyKeyError>(py) && error.traceback(py).is_none() => {}
-            done => return done,
-        }
-    }
-    PyModule::import(py, module)
 }
 
 /// Ends a function. NULL is allowed. Any thread; never attaches and never waits.

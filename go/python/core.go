@@ -31,7 +31,15 @@ func load(env *environment, configured string) error {
 			return fmt.Errorf("%w: this process has loaded %s already and cannot load %s: %w",
 				ErrWrongLibrary, loaded.libpython, env.libpython, Advice("start a new process"))
 		}
-		return nil
+		if configured == "" {
+			return nil
+		}
+		core, err := findCore(configured)
+		if err == nil && core.file != loaded.core.file {
+			err = fmt.Errorf("%w: this process has loaded %s already and cannot load %s: %w",
+				ErrNoCore, loaded.core.file, core.file, Advice("start a new process"))
+		}
+		return err
 	}
 	core, err := findCore(configured)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -245,9 +246,9 @@ func TestFuncOfFailingModule(t *testing.T) {
 	folder := t.TempDir()
 	passes[any](t, in, "sys.path.insert(0, folder)", KW{"folder": folder})
 	t.Cleanup(func() { passes[any](t, in, "sys.path.remove(folder)", KW{"folder": folder}) })
-	for i := range 5 {
+	for i, source := range slices.Repeat([]string{"def f(:\n", "import time; time.sleep(0.001)\nraise SyntaxError"}, 20) {
 		name := fmt.Sprint("failing_module_", i)
-		writeFile(t, folder, name+".py", "def f(:\n", 0o600)
+		writeFile(t, folder, name+".py", source, 0o600)
 		var callers sync.WaitGroup
 		for range 64 {
 			callers.Go(func() {

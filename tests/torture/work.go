@@ -367,6 +367,9 @@ func (w *World) batch(r *rand.Rand) error {
 			}
 			continue
 		}
+		if o == nil {
+			return fmt.Errorf("input %d: got %w", i, failed.Errors[i])
+		}
 		sum, err := python.As[float64](o)
 		if err := equal(sum, float64(i+1), err); err != nil {
 			return err
@@ -561,7 +564,9 @@ func (w *World) thread(r *rand.Rand) error {
 func (w *World) panics(*rand.Rand) (err error) {
 	value := new(int)
 	defer func() {
-		if got := recover(); got != any(value) {
+		if got := recover(); got == any(value) {
+			err = nil
+		} else if got != nil {
 			err = fmt.Errorf("recovered %v", got)
 		}
 	}()
@@ -571,14 +576,9 @@ func (w *World) panics(*rand.Rand) (err error) {
 func (w *World) goexit(*rand.Rand) error {
 	ended := make(chan error, 1)
 	go func() {
-		err := errors.New("the goroutine has not ended")
-		defer func() { ended <- err }()
-		defer func() { err = nil }()
-		// Only the defers run after Goexit.
-		if failed := w.Run(context.Background(), "call", func() { runtime.Goexit() }); true {
-			err = fmt.Errorf("went on: %w", failed)
-			runtime.KeepAlive(failed)
-		}
+		var err error
+		defer func() { ended <- err }() // which is all that runs after Goexit
+		err = fmt.Errorf("went on: %w", w.Run(context.Background(), "call", func() { runtime.Goexit() }))
 	}()
 	return <-ended
 }
@@ -594,10 +594,11 @@ func (w *World) destroyed(r *rand.Rand) error {
 	if cyclic {
 		next = "sweep" // again and again: one that another thread has begun does not see the cycle
 	}
-	if !Eventually(func() bool { return w.Run(context.Background(), next) == nil && calls.Load() == 1 }) {
+	var err error
+	if !Eventually(func() bool { err = w.Run(context.Background(), next); return err != nil || calls.Load() == 1 }) {
 		return fmt.Errorf("destroyed %d times", calls.Load())
 	}
-	return nil
+	return err
 }
 
 func (w *World) class(r *rand.Rand) error {
@@ -621,7 +622,13 @@ func (w *World) channel(r *rand.Rand) error {
 	n := r.IntN(200)
 	numbers := make(chan int, r.IntN(10))
 	sent := make(chan error, 1)
-	go func() { sent <- w.Run(context.Background(), "send_all", numbers, n) }()
+	go func() {
+		err := w.Run(context.Background(), "send_all", numbers, n)
+		if err != nil { // else Python has closed it
+			close(numbers)
+		}
+		sent <- err
+	}()
 	sum := 0
 	for i := range numbers {
 		sum += i

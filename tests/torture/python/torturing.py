@@ -312,6 +312,13 @@ async def loop_calls(function, n):
 # What cannot be hurried
 
 
+STARTED = []
+
+
+def mark():
+    STARTED.append(None)
+
+
 def spin():
     while True:
         pass
