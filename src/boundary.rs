@@ -111,9 +111,9 @@ pub(crate) fn attached(body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> 
 pub(crate) fn attached_in_call(token: u64, body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> *mut Error {
     guarded(|| {
         let attached = thread_state::attach()?;
-        thread_state::enter_call(token, Writer::NONE)?;
+        attached.enter_call(token, Writer::NONE)?;
         let outcome = counted(|py| body(py).map_err(|failure| failure.report(py)));
-        let keeps = thread_state::leave_call();
+        let keeps = attached.leave_call();
         drop(attached);
         if keeps {
             callback::end_call(token);

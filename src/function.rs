@@ -196,14 +196,14 @@ pub unsafe extern "C" fn snake_function_call(
         let py = unsafe { Python::assume_attached() };
         // SAFETY: the caller's promise.
         let function = unsafe { borrow(py, function) }.inspect_err(|_| give_back())?;
-        thread_state::enter_call(call.token, activity).inspect_err(|_| give_back())?;
+        attached.enter_call(call.token, activity).inspect_err(|_| give_back())?;
         let captured = output::capture(py, call.capture);
         // SAFETY: the caller's promise.
         let outcome = unsafe { run_one(&function, call, &described, [lend0, lend1, lend2, lend3], &attached) };
         drop(function);
         output::complete();
         drop(captured);
-        let keeps = thread_state::leave_call();
+        let keeps = attached.leave_call();
         drop(attached);
         drop(under_way);
         if keeps {
@@ -306,7 +306,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
             held.extend(hold(py, values).map_err(describe)?);
         }
     }
-    thread_state::enter_call(batch.token, activity)?;
+    attached.enter_call(batch.token, activity)?;
     let captured = output::capture(py, batch.capture);
     let mut scratch = Scratch::new(batch.scratch, batch.scratch_len);
     let mut turn = activity::now();
@@ -348,7 +348,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
     drop((function, held));
     output::complete();
     drop(captured);
-    let keeps = thread_state::leave_call();
+    let keeps = attached.leave_call();
     drop(attached);
     drop(under_way);
     if keeps {

@@ -118,6 +118,34 @@ impl Attached {
         object::release_pending();
     }
 
+    /// Notes which call of the host's the thread is in. Fails if they nest too deep.
+    #[inline]
+    pub(crate) fn enter_call(&self, token: u64, activity: Writer) -> Result<(), Box<Report>> {
+        // The guard knows the thread-local, which would have to be looked up otherwise.
+        // SAFETY: the thread-local of this thread, which this guard never leaves; it lives until the thread ends.
+        if let Some(state) = unsafe { self.kept.as_ref() } {
+            return state.enter_call(token, activity);
+        }
+        THREAD_STATE
+            .try_with(|state| state.enter_call(token, activity))
+            .unwrap_or(Ok(()))
+    }
+
+    /// Releases what the host gave back, and notes that the thread is in no call any more. Tells whether the host keeps
+    /// something for it.
+    ///
+    /// Releasing may run Python code, which may call the host: so it comes while the host knows the call, and after all
+    /// else, because the host may then end whatever it lent.
+    #[inline]
+    pub(crate) fn leave_call(&self) -> bool {
+        object::release_pending();
+        // SAFETY: as above.
+        if let Some(state) = unsafe { self.kept.as_ref() } {
+            return state.leave_call();
+        }
+        THREAD_STATE.try_with(ThreadState::leave_call).unwrap_or(false)
+    }
+
     /// The thread, as Python's `threading.get_ident` names it.
     #[inline]
     pub(crate) fn thread(&self) -> u64 {
@@ -158,46 +186,31 @@ pub(crate) fn is_in_call() -> bool {
     THREAD_STATE.try_with(|state| state.entered.get()).unwrap_or(false)
 }
 
-/// Notes which call of the host's the thread is in. Fails if they nest too deep.
-#[inline]
-pub(crate) fn enter_call(token: u64, activity: Writer) -> Result<(), Box<Report>> {
-    THREAD_STATE
-        .try_with(|state| {
-            if state.callbacks.get() >= MAX_NESTING {
-                return Err(too_deep());
-            }
-            if state.call.get() != 0 {
-                state.put_aside();
-            }
-            state.call.set(token);
-            state.activity.set(activity);
-            Ok(())
-        })
-        .unwrap_or(Ok(()))
-}
-
-/// Releases what the host gave back, and notes that the thread is in no call any more. Tells whether the host keeps
-/// something for it.
-///
-/// Releasing may run Python code, which may call the host: so it comes while the host knows the call, and after all
-/// else, because the host may then end whatever it lent.
-#[inline]
-pub(crate) fn leave_call() -> bool {
-    object::release_pending();
-    THREAD_STATE
-        .try_with(|state| {
-            state.call.set(0);
-            state.activity.set(Writer::NONE);
-            let keeps = state.keeps.replace(false);
-            if state.nested.get() {
-                state.take_up();
-            }
-            keeps
-        })
-        .unwrap_or(false)
-}
-
 impl ThreadState {
+    #[inline]
+    fn enter_call(&self, token: u64, activity: Writer) -> Result<(), Box<Report>> {
+        if self.callbacks.get() >= MAX_NESTING {
+            return Err(too_deep());
+        }
+        if self.call.get() != 0 {
+            self.put_aside();
+        }
+        self.call.set(token);
+        self.activity.set(activity);
+        Ok(())
+    }
+
+    #[inline]
+    fn leave_call(&self) -> bool {
+        self.call.set(0);
+        self.activity.set(Writer::NONE);
+        let keeps = self.keeps.replace(false);
+        if self.nested.get() {
+            self.take_up();
+        }
+        keeps
+    }
+
     /// Another call begins within the one that the thread is in.
     #[cold]
     fn put_aside(&self) {
