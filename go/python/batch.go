@@ -215,13 +215,7 @@ func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end i
 		return start, err
 	}
 	// Deferred, because methods of the caller's types run in between, which may panic.
-	defer func() {
-		if isAbandoned(err) {
-			err = abandoned(ctx, err)
-			return
-		}
-		frame.leave()
-	}()
+	defer frame.leaveOrAbandon(ctx, &err)
 	pointer, ok := f.handle.use()
 	if !ok {
 		return start, ErrClosed

@@ -138,13 +138,7 @@ func (f *Function) runOnce(ctx context.Context, want uint32, plan *C.snake_plan,
 
 func (f *Function) runIn(ctx context.Context, frame *frame, want uint32, plan *C.snake_plan, add func(*frame) (args, kwargs int, err error), use func(*C.snake_result) error) (err error) {
 	// Deferred, because methods of the caller's types run in between, which may panic.
-	defer func() {
-		if isAbandoned(err) {
-			err = abandoned(ctx, err)
-			return
-		}
-		frame.leave()
-	}()
+	defer frame.leaveOrAbandon(ctx, &err)
 	pointer, ok := f.handle.use()
 	if !ok {
 		return ErrClosed

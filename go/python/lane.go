@@ -183,6 +183,15 @@ func (f *frame) leave() {
 	f.leaveEmpty()
 }
 
+// leaveOrAbandon is leave for a call that has this error: if it was abandoned, the frame is no longer the caller's.
+func (f *frame) leaveOrAbandon(ctx context.Context, err *error) {
+	if isAbandoned(*err) {
+		*err = abandoned(ctx, *err)
+		return
+	}
+	f.leave()
+}
+
 // leaveEmpty is leave for a frame that was not used, or was reset.
 func (f *frame) leaveEmpty() {
 	if f.labels != nil {
