@@ -10,55 +10,40 @@
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use std::arch::asm;
 
-/// The modes of a thread, without the flags that computing sets.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FloatMode {
-    #[cfg(target_arch = "x86_64")]
-    sse: u32,
-    #[cfg(target_arch = "x86_64")]
-    x87: u16,
-    #[cfg(target_arch = "aarch64")]
-    control: u64,
-}
+/// The modes of a thread: of what computes with `double` and `float`. The x87 unit of x86-64, for `long double` of C, has its
+/// own, which nobody sets for speed; to look at them too would cost as much again.
+#[derive(Clone, Copy)]
+pub(crate) struct FloatMode(Register);
+
+#[cfg(target_arch = "aarch64")]
+type Register = u64;
+#[cfg(not(target_arch = "aarch64"))]
+type Register = u32;
 
 #[cfg(target_arch = "x86_64")]
 impl FloatMode {
     /// What the ABI gives a new process.
-    pub(crate) const DEFAULT: FloatMode = FloatMode {
-        sse: 0x1f80,
-        x87: 0x037f,
-    };
-    /// The bits of MXCSR that computing sets.
+    pub(crate) const DEFAULT: FloatMode = FloatMode(0x1f80);
+    /// The bits that computing sets.
     const FLAGS: u32 = 0x3f;
 
     /// Those of the calling thread.
     #[inline]
     pub(crate) fn now() -> Self {
-        let (mut sse, mut x87) = (0_u32, 0_u16);
-        // SAFETY: both instructions store a register into the variable that they are given, and do nothing else.
+        let mut register = 0_u32;
+        // SAFETY: stores a register into the variable that it is given, and does nothing else.
         unsafe {
-            asm!(
-                "stmxcsr [{sse}]", "fnstcw [{x87}]",
-                sse = in(reg) &raw mut sse, x87 = in(reg) &raw mut x87,
-                options(nostack, preserves_flags)
-            );
+            asm!("stmxcsr [{}]", in(reg) &raw mut register, options(nostack, preserves_flags));
         }
-        FloatMode {
-            sse: sse & !Self::FLAGS,
-            x87,
-        }
+        FloatMode(register)
     }
 
     #[cold]
     fn set(self) {
-        // SAFETY: only modes that were read, or are those of a new process, are written: reserved bits are as they were.
-        // Rust and C compute with these modes, which the host had when it called. Flags that are 0 raise no trap.
+        // SAFETY: only what was read, or is that of a new process, is written: reserved bits are as they were. Rust and C
+        // compute with these modes, which the host had when it called.
         unsafe {
-            asm!(
-                "ldmxcsr [{sse}]", "fnclex", "fldcw [{x87}]",
-                sse = in(reg) &raw const self.sse, x87 = in(reg) &raw const self.x87,
-                options(nostack, preserves_flags)
-            );
+            asm!("ldmxcsr [{}]", in(reg) &raw const self.0, options(nostack, preserves_flags));
         }
     }
 }
@@ -66,7 +51,8 @@ impl FloatMode {
 #[cfg(target_arch = "aarch64")]
 impl FloatMode {
     /// What the ABI gives a new process.
-    pub(crate) const DEFAULT: FloatMode = FloatMode { control: 0 };
+    pub(crate) const DEFAULT: FloatMode = FloatMode(0);
+    const FLAGS: u64 = 0;
 
     /// Those of the calling thread.
     #[inline]
@@ -74,33 +60,33 @@ impl FloatMode {
         let control: u64;
         // SAFETY: reads a register, which any program may.
         unsafe { asm!("mrs {}, fpcr", out(reg) control, options(nomem, nostack, preserves_flags)) };
-        FloatMode { control }
+        FloatMode(control)
     }
 
     #[cold]
     fn set(self) {
         // SAFETY: only modes that were read, or are those of a new process, are written.
-        unsafe { asm!("msr fpcr, {}", in(reg) self.control, options(nomem, nostack, preserves_flags)) };
+        unsafe { asm!("msr fpcr, {}", in(reg) self.0, options(nomem, nostack, preserves_flags)) };
     }
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 impl FloatMode {
-    pub(crate) const DEFAULT: FloatMode = FloatMode {};
+    pub(crate) const DEFAULT: FloatMode = FloatMode(0);
+    const FLAGS: u32 = 0;
 
     pub(crate) fn now() -> Self {
-        FloatMode {}
+        FloatMode(0)
     }
 
     fn set(self) {}
 }
 
 impl FloatMode {
-    /// Sets these modes if the thread has others: writing costs more than reading. Both reads of a call are below the noise
-    /// of a call of 240 ns (go/python, a function of Bind that calls builtins.id, with and without them, in turn).
+    /// Sets these modes if the thread has others: writing costs more than reading.
     #[inline]
     pub(crate) fn restore(self) {
-        if Self::now() != self {
+        if (Self::now().0 ^ self.0) & !Self::FLAGS != 0 {
             self.set();
         }
     }

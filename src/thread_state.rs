@@ -338,12 +338,26 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
 #[inline]
 pub(crate) fn attach() -> Result<Attached, Box<Report>> {
     interpreter::check_running()?;
-    attach_started()
+    if THREAD_STATE
+        .try_with(|state| state.kept.get().is_null())
+        .unwrap_or(false)
+    {
+        check_stack()?;
+    }
+    Ok(attach_started())
+}
+
+/// Checks the stack of a thread that is about to be attached for the first time.
+#[cold]
+fn check_stack() -> Result<(), Box<Report>> {
+    // SAFETY: the interpreter runs; any thread may call this.
+    let is_python = unsafe { !ffi::PyGILState_GetThisThreadState().is_null() };
+    if is_python { Ok(()) } else { stack::check_thread() }
 }
 
 /// [`attach`], also when the interpreter was shut down. CPython has been started.
 #[inline]
-pub(crate) fn attach_started() -> Result<Attached, Box<Report>> {
+pub(crate) fn attach_started() -> Attached {
     THREAD_STATE
         .try_with(|state| {
             let kept = state.kept.get();
@@ -354,16 +368,16 @@ pub(crate) fn attach_started() -> Result<Attached, Box<Report>> {
             unsafe { ffi::PyEval_RestoreThread(kept) };
             state.entered.set(true);
             state.float_mode.set(FloatMode::now());
-            Ok(Attached { kept: state, before: 0 })
+            Attached { kept: state, before: 0 }
         })
         // The thread is ending and its own thread state is gone: use one for this call only.
-        .unwrap_or_else(|_| Ok(attach_foreign()))
+        .unwrap_or_else(|_| attach_foreign())
 }
 
 /// Attaches a thread for the first time, or inside of another guard.
 #[cold]
 #[inline(never)]
-fn attach_slowly(state: &ThreadState) -> Result<Attached, Box<Report>> {
+fn attach_slowly(state: &ThreadState) -> Attached {
     let outer = usize::from(state.entered.get());
     let kept = state.kept.get();
     state.float_mode.set(FloatMode::now());
@@ -372,17 +386,16 @@ fn attach_slowly(state: &ThreadState) -> Result<Attached, Box<Report>> {
     unsafe {
         if !kept.is_null() {
             if PyGILState_Check() != 0 {
-                return Ok(Attached {
+                return Attached {
                     kept: null(),
                     before: NESTED,
-                });
+                };
             }
             ffi::PyEval_RestoreThread(kept);
         } else {
             if !ffi::PyGILState_GetThisThreadState().is_null() {
-                return Ok(attach_foreign());
+                return attach_foreign();
             }
-            stack::check_thread()?;
             ffi::PyGILState_Ensure();
             state.kept.set(ffi::PyThreadState_Get());
             state.ident.set(ident());
@@ -390,10 +403,10 @@ fn attach_slowly(state: &ThreadState) -> Result<Attached, Box<Report>> {
         }
     }
     state.entered.set(true);
-    Ok(Attached {
+    Attached {
         kept: state,
         before: outer,
-    })
+    }
 }
 
 impl Drop for Attached {

@@ -18,9 +18,9 @@ const fastMath = `
 #include <stdint.h>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
-static uint64_t get(void) { uint16_t x87; __asm__("fnstcw %0" : "=m"(x87)); return (_mm_getcsr() & ~0x3fu) | (uint64_t)x87 << 32; }
-static void set(uint64_t mode) { uint16_t x87 = mode >> 32; __asm__("fldcw %0" : : "m"(x87)); _mm_setcsr((uint32_t)mode); }
-#define FAST (0x1f80 | 0x8040 | (uint64_t)0x027f << 32) /* FTZ, DAZ; x87 in double precision */
+static uint64_t get(void) { return _mm_getcsr() & ~0x3fu; }
+static void set(uint64_t mode) { _mm_setcsr((uint32_t)mode); }
+#define FAST (0x1f80 | 0x8040) /* numbers near zero become zero, as results and as operands */
 #elif defined(__aarch64__)
 static uint64_t get(void) { uint64_t mode; __asm__("mrs %0, fpcr" : "=r"(mode)); return mode; }
 static void set(uint64_t mode) { __asm__("msr fpcr, %0" : : "r"(mode)); }
