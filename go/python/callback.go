@@ -51,13 +51,16 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 	}
 	r := outer.runner.prepare(f, invocation)
 	outermost := invocation.depth == 0
-	if err := outer.suspend(outermost); err != nil {
+	suspended, err := outer.suspend(outermost)
+	if err != nil {
 		r.fail(err)
 		return
 	}
 	outer.callback.Store(f)
 	defer func() {
-		outer.resume(outermost)
+		if suspended {
+			outer.resume(outermost)
+		}
 		outer.callback.Store(nil)
 	}()
 	if outer.runner.run(in, outer.ctx) {

@@ -266,10 +266,13 @@ func (r *interruption) send() {
 func (f *frame) abandon() {
 	stillRunning.Add(1)
 	abandonedTotal.Add(1)
-	f.watched.Load().abandoned.Store(true)
 	f.unlabel()
-	f.lane.frames[f.slot] = nil
-	f.number = f.lane.gate.abandon(f.slot)
+	slot := -1
+	if f.watched.Load().slot.Swap(slotLost) == slotHeld {
+		slot = f.slot
+		f.lane.frames[slot] = nil
+	}
+	f.number = f.lane.gate.abandon(slot)
 }
 
 // endAbandoned gives back what a call used that nobody waits for any more.

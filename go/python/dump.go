@@ -30,9 +30,15 @@ type callLabel struct{ name string }
 
 // watched is a call that can be interrupted.
 type watched struct {
-	ctx       context.Context
-	abandoned atomic.Bool
+	ctx  context.Context
+	slot atomic.Int32 // slotHeld and so on
 }
+
+const (
+	slotHeld  int32 = iota
+	slotGiven       // back, while a Go function runs
+	slotLost        // for the call was given up
+)
 
 // loading is a function that is being loaded, which may run an import.
 type loading struct {
@@ -83,7 +89,7 @@ func (f *frame) now() (call callNow, ok bool) {
 			call.name = l.name
 		}
 		if w := f.watched.Load(); w != nil {
-			call.ctx, call.abandoned = w.ctx, w.abandoned.Load()
+			call.ctx, call.abandoned = w.ctx, w.slot.Load() == slotLost
 		}
 		if h := f.callback.Load(); h != nil && call.activity.phase == C.SNAKE_PHASE_CALLBACK {
 			call.callback = fmt.Sprintf("%s (%s:%d)", h.name, h.place.file, h.place.line)

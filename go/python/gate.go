@@ -233,11 +233,16 @@ func (g *gate) suspend(slot int, outermost bool) error {
 // resume takes a slot for a call that was suspended.
 func (g *gate) resume(outermost bool) int {
 	slot := g.takeAgain()
-	g.suspended.Add(-1) // after it has the slot: otherwise a closed gate would look idle
+	g.endSuspension(outermost) // after it has the slot: otherwise a closed gate would look idle
+	return slot
+}
+
+// endSuspension notes that a suspended call goes on.
+func (g *gate) endSuspension(outermost bool) {
+	g.suspended.Add(-1)
 	if outermost {
 		blockedThreads.Add(-1)
 	}
-	return slot
 }
 
 func (g *gate) takeAgain() int {
@@ -269,20 +274,22 @@ func (g *gate) takeAgain() int {
 }
 
 // abandon gives the slot of a call back that goes on until forget, without anybody who waits for it. What is retired
-// waits for it all the same.
+// waits for it all the same. The slot is -1 if the call is suspended: it has none, and what was retired does not wait for it.
 func (g *gate) abandon(slot int) (number uint64) {
 	g.mu.Lock()
 	g.number++
 	number = g.number
 	g.abandoned = append(g.abandoned, number)
 	for i, r := range g.retired {
-		if r.slots[slot/64]&(1<<(slot%64)) != 0 {
+		if slot >= 0 && r.slots[slot/64]&(1<<(slot%64)) != 0 {
 			g.retired[i].abandoned = append(r.abandoned, number)
 		}
 	}
 	g.mu.Unlock()
 	g.suspended.Add(1)
-	g.leave(slot)
+	if slot >= 0 {
+		g.leave(slot)
+	}
 	return number
 }
 

@@ -203,22 +203,42 @@ func (f *frame) leaveEmpty() {
 }
 
 // suspend gives up the slot of a call while a Go function runs that it called.
-func (f *frame) suspend(outermost bool) error {
+// It tells whether it did: a call that was given up has no slot.
+func (f *frame) suspend(outermost bool) (given bool, err error) {
+	w := f.watched.Load()
+	if w != nil && !w.slot.CompareAndSwap(slotHeld, slotGiven) {
+		return false, nil
+	}
 	f.lane.frames[f.slot] = nil
 	if err := f.lane.gate.suspend(f.slot, outermost); err != nil {
 		f.lane.frames[f.slot] = f
-		return err
+		f.holdSlot(w)
+		return false, err
 	}
-	return nil
+	return true, nil
 }
 
-// resume takes a slot for a suspended call again, and puts its frame there.
+// resume takes a slot for a suspended call again, and puts its frame there; one that was given up meanwhile needs none.
 func (f *frame) resume(outermost bool) {
+	w := f.watched.Load()
+	if w != nil && w.slot.Load() == slotLost {
+		f.lane.gate.endSuspension(outermost)
+		return
+	}
 	f.slot = f.lane.gate.resume(outermost)
 	if other := f.lane.frames[f.slot]; other != nil {
 		frames.put(other)
 	}
 	f.lane.frames[f.slot] = f
+	f.holdSlot(w)
+}
+
+// holdSlot notes that the call has its slot, which goes back if the call was given up just now.
+func (f *frame) holdSlot(w *watched) {
+	if w != nil && !w.slot.CompareAndSwap(slotGiven, slotHeld) {
+		f.lane.frames[f.slot] = nil
+		f.lane.gate.leave(f.slot)
+	}
 }
 
 // retire frees something that nobody takes into use any more, when the calls of all lanes that run now have ended.

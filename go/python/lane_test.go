@@ -366,3 +366,171 @@ var _ = scenario("switch interval", func() {
 		fail("got %v", got)
 	}
 })
+
+// Go functions that Python calls may call into any lane, from where they run and from threads, while all slots are wanted.
+func TestLaneNested(t *testing.T) { passScenario(t, "nested lanes") }
+
+var _ = scenario("nested lanes", func() {
+	in := must(Start(Config{Path: []string{testdata}, MaxConcurrent: 1, MaxQueued: 40}))
+	ctx := context.Background()
+	options := [][]CallOption{nil, {Lane("a", 1).MaxQueued(40)}, {Lane("b", 1).MaxQueued(40)}}
+	var executes []*Function
+	for _, o := range options {
+		executes = append(executes, must(in.Func("callbacks:execute", o...)))
+	}
+	// A call in one lane, from within it one in the next, and so on; every other one on a thread of Python's that it waits for.
+	sources := []string{
+		"result = f(n) + 1",
+		"import threading\nr = []\nt = threading.Thread(target=lambda: r.append(f(n)))\nt.start()\nt.join()\nresult = r[0] + 1",
+	}
+	var down func(ctx context.Context, lane, n int) (int, error)
+	down = func(ctx context.Context, lane, n int) (int, error) {
+		if n == 0 {
+			return 0, nil
+		}
+		object, err := executes[lane%len(executes)].Call(ctx, sources[n%2], KW{
+			"n": n, "f": func(ctx context.Context, n int) (int, error) { return down(ctx, lane+1, n-1) },
+		})
+		if err != nil {
+			return 0, err
+		}
+		return As[int](object)
+	}
+	const depth, callers = 6, 30
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			for range 3 {
+				if got := must(down(ctx, i, depth)); got != depth {
+					fail("got %d", got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	wantCalls(in, 0, 0)
+	// Two calls, each with the one slot of its lane, whose functions call into the other's lane at the same time.
+	meet := make(chan struct{})
+	for i := range 2 {
+		all.Go(func() {
+			object := must(executes[1+i].Call(ctx, "result = f()", KW{"f": func(ctx context.Context) (int, error) {
+				select {
+				case meet <- struct{}{}:
+				case <-meet:
+				}
+				return down(ctx, 2-i, 1)
+			}}))
+			if got := must(As[int](object)); got != 1 {
+				fail("got %d", got)
+			}
+		})
+	}
+	all.Wait()
+	check(in.Shutdown(ctx))
+})
+
+// A worker's calls stay on its thread in whatever lane, and a context ends the wait for one.
+func TestLaneWorker(t *testing.T) { passScenario(t, "lane and worker") }
+
+var _ = scenario("lane and worker", func() {
+	in := must(Start(Config{Path: []string{testdata}, MaxConcurrent: 2}))
+	ctx := context.Background()
+	narrow := Lane("narrow", 1)
+	here, there := must(in.Func("threading:get_ident")), must(in.Func("threading:get_ident", narrow))
+	w := in.Worker(ctx)
+	working := w.Context(ctx)
+	want := must(As[int](must(here.Call(working))))
+	for range 20 {
+		if got := must(As[int](must(there.Call(working)))); got != want {
+			fail("on thread %d, want %d", got, want)
+		}
+	}
+	held := block(in, 3, narrow)
+	wantCalls(in, 1, 2)
+	for name, ctx := range map[string]context.Context{"plain": ctx, "worker": working} {
+		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		if _, err := there.Call(short); !errors.Is(err, context.DeadlineExceeded) {
+			fail("%s: got %v", name, err)
+		}
+		cancel()
+	}
+	wantCalls(in, 1, 2)
+	// The worker is free again, although it waited at a lane that is full.
+	if got := must(As[int](must(here.Call(working)))); got != want {
+		fail("on thread %d, want %d", got, want)
+	}
+	// The end of the worker ends the wait of its call.
+	ended := make(chan error)
+	go func() { _, err := there.Call(working); ended <- err }()
+	wantCalls(in, 1, 3)
+	check(w.Close())
+	if err := <-ended; !errors.Is(err, ErrClosed) {
+		fail("got %v", err)
+	}
+	held.end()
+	wantCalls(in, 0, 0)
+})
+
+// A call that is given up leaves its lane, which lets the next one in, and its end is noted.
+func TestLaneAbandons(t *testing.T) { passScenario(t, "lane abandons") }
+
+var _ = scenario("lane abandons", func() {
+	in := must(Start(Config{Path: []string{testdata}, CancelGrace: 20 * time.Millisecond}))
+	narrow := Lane("narrow", 1).MaxQueued(-1)
+	read := must(in.Func("os:read", narrow))
+	length := must(in.Func("builtins:len", narrow))
+	reader, writer, err := os.Pipe()
+	check(err)
+	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := read.Call(short, int(reader.Fd()), 1); !errors.Is(err, ErrStillRunning) {
+		fail("got %v", err)
+	}
+	if s := in.Stats(); s.StillRunning != 1 || s.Lanes["narrow"].Running != 0 {
+		fail("got %+v", s)
+	}
+	check(must(length.Call(context.Background(), "abc")).Close())
+	check(read.Close())
+	short, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := in.Shutdown(short); !errors.Is(err, context.DeadlineExceeded) {
+		fail("Shutdown while a call goes on that was given up: %v", err)
+	}
+	check(writer.Close())
+	check(in.Shutdown(context.Background()))
+	if s := in.Stats(); s.StillRunning != 0 {
+		fail("got %+v", s)
+	}
+})
+
+// A call whose Go function does not return either is given up without a slot, and takes none when it goes on.
+func TestLaneAbandonsInCallback(t *testing.T) { passScenario(t, "lane abandons in a function") }
+
+var _ = scenario("lane abandons in a function", func() {
+	in := must(Start(Config{Path: []string{testdata}, CancelGrace: 20 * time.Millisecond}))
+	narrow := Lane("narrow", 1)
+	execute := must(in.Func("callbacks:execute", narrow))
+	length := must(in.Func("builtins:len", narrow))
+	for range 5 {
+		release := make(chan struct{})
+		short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		_, err := execute.Call(short, "f()\nresult = 1", KW{"f": func() { <-release }})
+		if !errors.Is(err, ErrStillRunning) {
+			fail("got %v", err)
+		}
+		cancel()
+		// The one slot is there, once.
+		held := block(in, 2, narrow)
+		wantCalls(in, 1, 1)
+		close(release)
+		held.end()
+		if !eventually(func() bool { return in.Stats().StillRunning == 0 }) {
+			fail("got %+v", in.Stats())
+		}
+		wantCalls(in, 0, 0)
+		for range 3 {
+			check(must(length.Call(context.Background(), "abc")).Close())
+		}
+	}
+	check(in.Shutdown(context.Background()))
+})
