@@ -219,11 +219,14 @@ func (r *reply) run(in *Interpreter, ctx context.Context) {
 			return
 		}
 		if p := recover(); p != nil {
-			if e, ok := p.(*ending); ok {
+			switch e := p.(type) {
+			case *ending:
 				r.panicked(e.value, e.stack)
-				return
+			case *iterationError:
+				r.fail(e.err)
+			default:
+				r.panicked(p, debug.Stack())
 			}
-			r.panicked(p, debug.Stack())
 		}
 	}()
 	if err := r.runFunction(in, ctx); err != nil {

@@ -101,6 +101,9 @@ func (s *results) reflected(target reflect.Value) error {
 	}
 	switch t := target.Type(); target.Kind() {
 	case reflect.Func:
+		if isIterator(t) {
+			return s.readIterator(target)
+		}
 		return s.readCallable(target)
 	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8,
 		reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr, reflect.Float32, reflect.Float64,

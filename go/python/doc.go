@@ -74,6 +74,7 @@
 //	masked array, column with missing values            Masked[T], []*T; no []T
 //	Series, Index, Categorical, pandas arrays           as their NumPy values
 //	(h, w) or (h, w, 4) ndarray of uint8                *image.Gray, *image.RGBA
+//	iterator, iterable; dict, Mapping                   iter.Seq[T], iter.Seq2[T, error]; iter.Seq2[K, V], as Iter
 //	callable                                            func, which calls it; a Go function as itself
 //	file, or any object with read, write, …             io.Reader, io.Writer, io.Seeker, io.Closer
 //	what a coroutine function returns in the end        as any result: Call and Bind await it
@@ -83,7 +84,8 @@
 //
 // Numbers in arrays may change their size where every value stays what it is: int32 to int, uint64 to int32 if they
 // fit, float64 to float32 if exact. Integers, floats, bools and complex numbers in arrays do not become one another. A target of
-// type any takes the natural Go value. Iterating consumes an iterator.
+// type any takes the natural Go value. Iterating consumes an iterator. An exception while an iter.Seq[T] or iter.Seq2[K, V] is
+// iterated over panics in Go, since these have no place for an error, and comes back as itself in a function that Python calls.
 //
 // # Python calls Go
 //

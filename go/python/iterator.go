@@ -307,6 +307,103 @@ func (f *Function) decode(ctx context.Context, target any, arguments ...any) err
 	}, func(r *C.snake_result) error { return f.in.read(r, nil).decode(target) })
 }
 
+// isIterator tells whether a type is iter.Seq or iter.Seq2 themselves: another function of that shape is a callable.
+func isIterator(t reflect.Type) bool { return t.PkgPath() == "iter" && isSequence(t) }
+
+// iterationError is what an iter.Seq panics with that cannot say that its iteration failed.
+type iterationError struct{ err error }
+
+func (e *iterationError) Error() string { return e.err.Error() }
+func (e *iterationError) Unwrap() error { return e.err }
+
+// readIterator makes an iter.Seq or iter.Seq2 of a Python iterable.
+func (s *results) readIterator(target reflect.Value) error {
+	yield := target.Type().In(0)
+	loop := loopOf{item: yield.In(0), fails: yield.NumIn() == 2 && yield.In(1) == errorType}
+	if yield.NumIn() == 2 && !loop.fails {
+		loop.item, loop.pairs = reflect.StructOf([]reflect.StructField{{Name: "Key", Type: yield.In(0)}, {Name: "Value", Type: yield.In(1)}}), true
+	}
+	var err error
+	if loop.plan, err = planOf(loop.item); err != nil {
+		return err
+	}
+	if loop.over, err = s.readObject(); err != nil {
+		return err
+	}
+	target.Set(reflect.MakeFunc(target.Type(), func(in []reflect.Value) []reflect.Value {
+		if err := loop.run(in[0]); err != nil {
+			_, conversion := err.(*placed) //nolint:errorlint // as run returns it
+			switch {
+			case !loop.fails && conversion:
+				panic(&iterationError{wrongCall("%v", err)})
+			case !loop.fails:
+				panic(&iterationError{err})
+			case conversion:
+				err = fmt.Errorf("python: %w", err)
+			}
+			in[0].Call([]reflect.Value{reflect.Zero(loop.item), reflect.ValueOf(&err).Elem()})
+		}
+		return nil
+	}))
+	return nil
+}
+
+// loopOf is a loop over an iterator of Python by reflection.
+type loopOf struct {
+	over  *Object
+	item  reflect.Type
+	plan  *C.snake_plan
+	pairs bool // of keys and values
+	fails bool // each item comes with an error
+}
+
+// run calls yield for each item. It returns why there are no more.
+func (l *loopOf) run(yield reflect.Value) error {
+	over := l.over
+	if l.pairs {
+		pairs, err := over.in.apply("gophersnake.iterator:pairs", over)
+		if err != nil {
+			return err
+		}
+		defer pairs.Close() //nolint:errcheck // it never fails
+		over = pairs
+	}
+	taken := 0
+	for object, err := range over.Iter() {
+		if err != nil {
+			return err
+		}
+		item, broken := reflect.New(l.item), error(nil)
+		if l.item == objectType {
+			item.Elem().Set(reflect.ValueOf(object))
+		} else {
+			err = object.describe(l.plan, func(s *results) error {
+				broken = s.decode(item.Interface())
+				return nil
+			})
+			_ = object.Close()
+		}
+		if broken != nil {
+			err = at("item "+strconv.Itoa(taken), broken)
+		}
+		if err != nil {
+			return err
+		}
+		taken++
+		values := []reflect.Value{item.Elem()}
+		switch {
+		case l.pairs:
+			values = []reflect.Value{item.Elem().Field(0), item.Elem().Field(1)}
+		case l.fails:
+			values = append(values, reflect.Zero(errorType))
+		}
+		if !yield.Call(values)[0].Bool() {
+			return nil
+		}
+	}
+	return nil
+}
+
 // Generator is a Python generator that Go resumes by hand. To loop over one, use [Iter].
 //
 // Methods may be called on any goroutine, one at a time: a generator that runs already gives [ValueError].

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -597,5 +599,100 @@ func BenchmarkIter(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A Go function takes what Python can iterate over.
+func TestIteratorParameters(t *testing.T) {
+	in := interpreter(t)
+	functions := KW{
+		"total": func(items iter.Seq[int]) (sum int) {
+			for item := range items {
+				sum += item
+			}
+			return sum
+		},
+		"first": func(items iter.Seq[string]) string {
+			for item := range items {
+				return item
+			}
+			return ""
+		},
+		"checked": func(items iter.Seq2[float64, error]) (found []string) {
+			for item, err := range items {
+				found = append(found, fmt.Sprint(item, err))
+			}
+			return found
+		},
+		"keyed": func(items iter.Seq2[string, []int]) (found []string) {
+			for key, value := range items {
+				found = append(found, fmt.Sprint(key, value))
+			}
+			return found
+		},
+		"objects": func(items iter.Seq[*Object], more ...iter.Seq[int]) int {
+			count := len(slices.Collect(items))
+			for _, seq := range more {
+				count += len(slices.Collect(seq))
+			}
+			return count
+		},
+		"each": func(items func(func(int) bool)) bool { // no iter.Seq: something to call
+			found := false
+			items(func(i int) bool { found = i == 5; return true })
+			return found
+		},
+	}
+	for _, row := range []struct{ source, want string }{
+		{"total([1, 2, 3])", "6"},
+		{"total(range(1000))", "499500"},
+		{"total(i * i for i in range(4))", "14"},
+		{"total(np.arange(4))", "6"},
+		{"total({1: 'a', 2: 'b'})", "3"},
+		{"total((1, 2))", "3"},
+		{"first('abc')", "a"},
+		{"checked([1.5, 2])", "['1.5 <nil>', '2 <nil>']"},
+		{"checked([1.5, 'x'])", "['1.5 <nil>', '0 python: item 1: want float64, got str']"},
+		{"keyed({'a': [1, 2], 'b': []})", "['a[1 2]', 'b[]']"},
+		{"keyed([('a', [1])])", "['a[1]']"},
+		{"objects([1, 'x', None], [1, 2], range(3))", "8"},
+		{"each(lambda yields: yields(5))", "True"},
+	} {
+		got, err := execute[*Object](t, in, "import numpy as np\nresult = "+row.source, functions)
+		if err != nil || got.String() != row.want {
+			t.Errorf("%s: got %v, %v, want %s", row.source, got, err, row.want)
+		}
+	}
+	// What goes wrong on the way is the exception of the call.
+	for _, row := range []struct {
+		source  string
+		class   Class
+		message string
+	}{
+		{"total(5)", TypeError, "not iterable"},
+		{"total([1, 'x'])", TypeError, "item 1: want int, got str"},
+		{"total(1 // (2 - i) for i in range(9))", ZeroDivisionError, "by zero"},
+		{"keyed([1])", TypeError, "item 0"},
+	} {
+		_, err := execute[any](t, in, "result = "+row.source, functions)
+		if !errors.Is(err, row.class) || !strings.Contains(err.Error(), row.message) {
+			t.Errorf("%s: got %v", row.source, err)
+		}
+	}
+	// A generator is closed when the loop is left.
+	if !passes[bool](t, in, `closed = []
+def generate():
+    try:
+        yield "a"
+        yield "b"
+    finally:
+        closed.append(1)
+first(generate())
+result = closed == [1]`, functions) {
+		t.Error("the generator is open")
+	}
+	seq, err := evaluate[iter.Seq[int]](in, "builtins:range", 3)
+	if got := slices.Collect(seq); err != nil || !slices.Equal(got, []int{0, 1, 2}) {
+		t.Errorf("got %v, %v", got, err)
 	}
 }

@@ -120,6 +120,8 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 	switch {
 	case t == errorType:
 		return 0, fmt.Errorf("%v is no target of a conversion", t)
+	case t == objectType || isIterator(t):
+		b.nodes[index].kind = C.SNAKE_KIND_OBJECT
 	case t.Kind() == reflect.Func:
 		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
 		b.nodes[index].dtype = 1 // what can be called
@@ -129,8 +131,6 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 		b.nodes[index].kind = C.SNAKE_KIND_ARRAY
 	case t.Kind() == reflect.UnsafePointer:
 		return 0, fmt.Errorf("%v is no target of a conversion", t)
-	case t == objectType:
-		b.nodes[index].kind = C.SNAKE_KIND_OBJECT
 	case reflect.PointerTo(t).Implements(decoderType):
 		b.nodes[index].kind = C.SNAKE_KIND_LIST // a type of this package that takes masked arrays
 		b.nodes[index].bits = C.uint64_t(index)

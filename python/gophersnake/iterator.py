@@ -63,6 +63,11 @@ def batch(iterator: Iterator[Any], most: int) -> list[Any]:
     return items
 
 
+def pairs(target: Any) -> Any:
+    """Return what yields the keys and values of a mapping, as dict() looks for them, or the pairs of an iterable."""
+    return target.items() if hasattr(target, "keys") else iter(target)
+
+
 def is_generator(value: Any) -> bool:
     """Tell whether an object has the methods of a generator."""
     return isinstance(value, Generator)
