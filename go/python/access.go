@@ -46,14 +46,32 @@ func (in *Interpreter) function(name string) (*Function, error) {
 	return known.(*Function), nil
 }
 
-// Call calls the object, as [Function.Call] does.
+// Call calls the object, as [Function.Call] does. Of a coroutine function, it waits for the end.
 func (o *Object) Call(ctx context.Context, arguments ...any) (*Object, error) {
-	return o.in.applyContext(ctx, "operator:call", append([]any{o}, arguments...)...)
+	return o.call(ctx, "call", append([]any{o}, arguments...))
 }
 
-// Method calls a method of the object, as [Function.Call] does.
+// Method calls a method of the object, as [Function.Call] does. Of a coroutine function, it waits for the end.
 func (o *Object) Method(ctx context.Context, name string, arguments ...any) (*Object, error) {
-	return o.in.applyContext(ctx, "gophersnake.values:call_method", append([]any{o, name}, arguments...)...)
+	return o.call(ctx, "call_method", append([]any{o, name}, arguments...))
+}
+
+// call calls a function of gophersnake.values, or, if it says so, the one of gophersnake.tasks.
+func (o *Object) call(ctx context.Context, name string, arguments []any) (*Object, error) {
+	awaits, err := o.in.constant("gophersnake.values:AWAITS")
+	if err != nil {
+		return nil, err
+	}
+	result, err := o.in.applyContext(ctx, "gophersnake.values:"+name, arguments...)
+	if err != nil || !result.Is(awaits) {
+		return result, err
+	}
+	_ = result.Close()
+	f, err := o.in.coroutineFunction("gophersnake.tasks:" + name)
+	if err != nil {
+		return nil, err
+	}
+	return f.Call(ctx, arguments...)
 }
 
 // Attr returns an attribute: o.name.

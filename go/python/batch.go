@@ -64,6 +64,8 @@ func sameError(a, b error) bool {
 // run one after the other; between them, other threads of Python get theirs. Lent memory, retention and results are as
 // in single calls.
 //
+// Calls of a coroutine function run at the same time, up to 256, each as with [Function.Go].
+//
 // A call that fails does not stop the others: its result is nil, and the error is a [*BatchError] with the errors by
 // index. Inputs whose call has not begun when the context ends have the context's error; with a closed function, all
 // have [ErrClosed].
@@ -77,7 +79,7 @@ func (f *Function) Map(ctx context.Context, inputs any) ([]*Object, error) {
 		return nil, f.failed(err)
 	}
 	objects := make([]*Object, described.n)
-	return objects, f.mapAll(ctx, described, C.SNAKE_WANT_OBJECT, nil, func(i int, _ *frame, r *C.snake_result) error {
+	return objects, f.mapAll(ctx, described, C.SNAKE_WANT_OBJECT, nil, func(i int, _ *results, r *C.snake_result) error {
 		objects[i] = newObject(f.in, unsafe.Pointer(r.owner))
 		r.owner = nil
 		return nil
@@ -98,9 +100,9 @@ func Map[R, T any](ctx context.Context, f *Function, inputs []T) ([]R, error) {
 		return nil, f.failed(err)
 	}
 	out := make([]R, described.n)
-	return out, f.mapAll(ctx, described, C.SNAKE_WANT_VALUE, plan, func(i int, frame *frame, r *C.snake_result) error {
+	return out, f.mapAll(ctx, described, C.SNAKE_WANT_VALUE, plan, func(i int, s *results, r *C.snake_result) error {
 		var value R // the element stays zero on failure
-		if err := frame.results.reset(f.in, r).decode(&value); err != nil {
+		if err := s.reset(f.in, r).decode(&value); err != nil {
 			return atResult(err)
 		}
 		out[i] = value
@@ -179,15 +181,19 @@ func newBatch() *batch {
 }
 
 // mapAll makes a call for each input; `use` takes its result.
-func (f *Function) mapAll(ctx context.Context, inputs batchInputs, want uint32, plan *C.snake_plan, use func(int, *frame, *C.snake_result) error) error {
+func (f *Function) mapAll(ctx context.Context, inputs batchInputs, want uint32, plan *C.snake_plan, use func(int, *results, *C.snake_result) error) error {
 	n := inputs.n
 	var errs []error
 	fail := func(i int, err error) {
 		if errs == nil {
-			errs = make([]error, n)
+			errs = make([]error, inputs.n)
 		}
 		errs[i] = err
 		failures.count(err)
+	}
+	if f.async || f.undetermined && f.determined() {
+		f.mapAsync(ctx, inputs, want, plan, use, fail)
+		n = 0
 	}
 	for start := 0; start < n; {
 		end := min(start+maxBatch, n)
@@ -208,8 +214,51 @@ func (f *Function) mapAll(ctx context.Context, inputs batchInputs, want uint32, 
 	return nil
 }
 
+// mapAsync makes the calls of a coroutine function.
+func (f *Function) mapAsync(ctx context.Context, inputs batchInputs, want uint32, plan *C.snake_plan, use func(int, *results, *C.snake_result) error, fail func(int, error)) {
+	add := inputs.add
+	if inputs.arrays != nil {
+		add = func(f *frame, i int) (args, kwargs int, err error) { return f.addArguments([]any{inputs.arrays[i]}) }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // if a Go function panics that one of them has called
+	var s results
+	tasks := make([]*Task, 0, maxBatch)
+	first := 0 // the input of the first of them
+	end := func() {
+		task, i := tasks[0], first
+		tasks = append(tasks[:0], tasks[1:]...)
+		first++
+		if task == nil {
+			return
+		}
+		err := f.endOf(ctx, task, want, plan, func(r *C.snake_result) error { return use(i, &s, r) })
+		if err != nil {
+			fail(i, err)
+			goOn(err)
+		}
+	}
+	for i := range inputs.n {
+		if len(tasks) == maxBatch {
+			end()
+		}
+		if i == 1 {
+			ctx = admit(ctx)
+		}
+		task, err := f.begin(ctx, func(frame *frame) (args, kwargs int, err error) { return add(frame, i) })
+		if err != nil {
+			fail(i, err)
+			task = nil
+		}
+		tasks = append(tasks, task)
+	}
+	for len(tasks) > 0 {
+		end()
+	}
+}
+
 // mapSome makes some of the calls, in one crossing. It returns the input to go on with, or why there is no going on.
-func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end int, want uint32, plan *C.snake_plan, use func(int, *frame, *C.snake_result) error, fail func(int, error)) (next int, err error) {
+func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end int, want uint32, plan *C.snake_plan, use func(int, *results, *C.snake_result) error, fail func(int, error)) (next int, err error) {
 	frame, err := f.lane.enter(ctx)
 	if err != nil {
 		return start, err
@@ -352,7 +401,7 @@ func (b *batch) stopWith(ctx context.Context) func() {
 }
 
 // read takes the results and errors of the calls that were made.
-func (b *batch) read(ctx context.Context, f *frame, end int, broken error, forbidRetaining bool, use func(int, *frame, *C.snake_result) error, fail func(int, error)) (next int, err error) {
+func (b *batch) read(ctx context.Context, f *frame, end int, broken error, forbidRetaining bool, use func(int, *results, *C.snake_result) error, fail func(int, error)) (next int, err error) {
 	made := int(b.c.made) //nolint:gosec // at most maxBatch
 	failures := unsafe.Slice(b.c.errors, maxBatch)
 	read := 0
@@ -387,7 +436,7 @@ func (b *batch) read(ctx context.Context, f *frame, end int, broken error, forbi
 			fail(call.input, interrupted(ctx, err))
 			continue
 		}
-		if err := use(call.input, f, &c.result); err != nil {
+		if err := use(call.input, &f.results, &c.result); err != nil {
 			fail(call.input, err)
 		}
 		if c.result.owner != nil || c.result.tree != nil {

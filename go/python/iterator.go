@@ -144,7 +144,7 @@ func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption)
 
 // readOne prepares to fetch item by item.
 func (it *iteration[T]) readOne(item reflect.Type) (err error) {
-	end, err := it.in.end()
+	end, err := it.in.constant("gophersnake.iterator:END")
 	if err != nil {
 		return err
 	}
@@ -279,18 +279,17 @@ func unwrapped(err error) error {
 	return err
 }
 
-// end returns the object that stands for the end of an iteration.
-func (in *Interpreter) end() (*Object, error) {
-	const name = "gophersnake.iterator:END"
+// constant returns an object of this package's own, which stays for ever.
+func (in *Interpreter) constant(name string) (*Object, error) {
 	known, ok := in.functions.Load(name)
 	if !ok {
-		end, err := in.Object(name)
+		object, err := in.Object(name)
 		if err != nil {
 			return nil, err
 		}
 		var loaded bool
-		if known, loaded = in.functions.LoadOrStore(name, end); loaded {
-			_ = end.Close()
+		if known, loaded = in.functions.LoadOrStore(name, object); loaded {
+			_ = object.Close()
 		}
 	}
 	return known.(*Object), nil

@@ -167,6 +167,11 @@ func (f *Function) runAsync(ctx context.Context, want uint32, plan *C.snake_plan
 	if err != nil {
 		return err
 	}
+	return f.endOf(ctx, t, want, plan, use)
+}
+
+// endOf waits for the end of a call of a coroutine function, and lets `use` have its result.
+func (f *Function) endOf(ctx context.Context, t *Task, want uint32, plan *C.snake_plan, use func(*C.snake_result) error) error {
 	defer t.object.Close() //nolint:errcheck // it never fails
 	if !t.endsInTime() {
 		return abandoned(ctx, &abandonment{t.where()})

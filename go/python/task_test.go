@@ -75,6 +75,86 @@ func TestTaskCall(t *testing.T) {
 	}
 }
 
+// Whatever calls a coroutine function waits for its end.
+func TestTaskOfObjects(t *testing.T) {
+	in := interpreter(t)
+	ctx := context.Background()
+	instance, err := in.Object("coroutines:instance")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := in.Object("coroutines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	partial, err := in.Object("coroutines:partial")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func() (*Object, error){
+		"instance":        func() (*Object, error) { return instance.Call(ctx, 5) },
+		"method":          func() (*Object, error) { return instance.Method(ctx, "method", 5) },
+		"module function": func() (*Object, error) { return module.Method(ctx, "sleep", 0, KW{"result": 5}) },
+		"partial":         func() (*Object, error) { return partial.Call(ctx, 5) },
+		"ordinary":        func() (*Object, error) { return module.Method(ctx, "add", 2, 3) },
+	} {
+		if o, err := call(); err != nil || o.String() != "5" {
+			t.Errorf("%s: got %v, %v", name, o, err)
+		}
+	}
+	if _, err := module.Method(ctx, "fails"); !errors.Is(err, ValueError) {
+		t.Errorf("got %v", err)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	if _, err := module.Method(short, "sleep", 60); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTaskMap(t *testing.T) {
+	in := interpreter(t)
+	ctx := context.Background()
+	sleep, err := in.Func("coroutines:sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sleep.Close()
+	inputs := make([]Arguments, 1000)
+	for i := range inputs {
+		inputs[i] = Arguments{0.5, i} // one after the other, they would take longer than the test may
+	}
+	got, err := Map[int](ctx, sleep, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range got {
+		if n != i {
+			t.Fatalf("[%d]: got %d", i, n)
+		}
+	}
+	total, err := in.Func("coroutines:total")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer total.Close()
+	objects, err := total.Map(ctx, [][]float64{{1, 2}, {3}, nil})
+	if err != nil || len(objects) != 3 || objects[0].String() != "3.0" || objects[2].String() != "0.0" {
+		t.Errorf("got %v, %v", objects, err)
+	}
+	_, err = Map[float64](ctx, total, []any{[]float64{1}, "x", make(chan struct{}, 1), []float64{2}})
+	var be *BatchError
+	if !errors.As(err, &be) || be.Errors[0] != nil || !errors.Is(be.Errors[1], AttributeError) || be.Errors[2] == nil || be.Errors[3] != nil {
+		t.Errorf("got %v", err)
+	}
+	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	_, err = Map[any](short, sleep, []any{60.0, 0.0, 60.0})
+	if !errors.As(err, &be) || !errors.Is(be.Errors[0], context.DeadlineExceeded) || be.Errors[1] != nil || !errors.Is(be.Errors[2], context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTaskGo(t *testing.T) {
 	in := interpreter(t)
 	ctx := context.Background()

@@ -189,6 +189,16 @@ async def wait_for(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
+async def call(target: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call an object that is a coroutine function."""
+    return await target(*args, **kwargs)
+
+
+async def call_method(target: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    """Call a method that is a coroutine function."""
+    return await getattr(target, name)(*args, **kwargs)
+
+
 async def next_item(iterator: Any) -> tuple[bool, Any]:
     """Return whether there is a next item of an asynchronous iterator, and the item."""
     try:

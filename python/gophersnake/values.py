@@ -30,6 +30,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterable, Mapping
+from types import BuiltinFunctionType, CodeType
 from typing import Any
 
 import numpy as np
@@ -284,9 +285,29 @@ def resolve(name: str) -> Any:
     return found
 
 
+AWAITS = object()
+"""What ``call`` gives the host for a coroutine function, which it does not call: ``gophersnake.tasks`` does."""
+
+
+def call(target: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call an object."""
+    return AWAITS if _is_async(target) else target(*args, **kwargs)
+
+
 def call_method(target: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """Call a method of an object."""
-    return getattr(target, name)(*args, **kwargs)
+    return call(getattr(target, name), *args, **kwargs)
+
+
+def _is_async(function: Any) -> bool:
+    code = getattr(function, "__code__", None)  # of a function or a method of Python: most often, and quick to know
+    if isinstance(code, CodeType):
+        return bool(code.co_flags & inspect.CO_COROUTINE)
+    if isinstance(function, type | BuiltinFunctionType):
+        return False
+    from gophersnake.tasks import is_async
+
+    return bool(is_async(function))
 
 
 def type_name(value: Any) -> str:
