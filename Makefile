@@ -32,6 +32,9 @@ DEV := .venv-dev/bin
 PYTHON_FOLDERS := $(wildcard python examples/*/python bench/python) scripts
 # What the tests need is no part of what the programs need, so it is in an environment of its own.
 TEST_LOCKS := requirements.txt requirements-test.txt
+# So is what the benchmark compares with: servers that run the same Python and NumPy.
+BENCH_LOCKS := requirements.txt bench/requirements.txt
+BENCH_MODULE := github.com/gophersnake/gophersnake/bench
 
 c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h' | grep -vx $(HEADER))
 go-files = $(shell git ls-files -co --exclude-standard '*.go')
@@ -89,11 +92,11 @@ test-c: .venv core
 
 .PHONY: test-go
 test-go: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
-test-go: .venv-test core
+test-go: .venv-test .venv-bench core
 	@echo '== test go'
 	@go vet ./... && go -C bench vet ./...
 	@$(GO_TEST) ./...
-	@cd bench && $(GO_TEST) ./...
+	@cd bench && GOPHERSNAKE_PYTHON=$(CURDIR)/.venv-bench $(GO_TEST) ./...
 
 .PHONY: check
 check: tools check-format check-lint check-docs check-leftovers test ## what CI checks: format, lints, documents, and the tests
@@ -107,7 +110,7 @@ check-format: .venv-dev
 	@$(if $(c-files),$(DEV)/clang-format --dry-run -Werror $(c-files))
 
 .PHONY: check-lint
-check-lint: .venv .venv-dev
+check-lint: .venv-bench .venv-dev
 	@echo '== check rust (clippy)'
 	@cargo clippy --quiet $(CARGO_FLAGS) --all-targets --all-features -- -D warnings
 	@echo '== check go (vet, staticcheck)'
@@ -117,8 +120,8 @@ check-lint: .venv .venv-dev
 	@echo '== check python (ruff, mypy)'
 	@$(DEV)/ruff check --quiet .
 	@for folder in $(PYTHON_FOLDERS); do \
-	  MYPYPATH=$$folder $(DEV)/mypy --no-error-summary --python-executable .venv/bin/python $$folder; done
-	@$(DEV)/mypy --no-error-summary --python-executable .venv/bin/python go/python/arrow/gophersnake_arrow.py
+	  MYPYPATH=$$folder $(DEV)/mypy --no-error-summary --python-executable .venv-bench/bin/python $$folder; done
+	@$(DEV)/mypy --no-error-summary --python-executable .venv-bench/bin/python go/python/arrow/gophersnake_arrow.py
 	@echo '== check shell (shellcheck)'
 	@$(DEV)/shellcheck $(shell-files)
 
@@ -166,9 +169,17 @@ refcount: core ## the leak test with a debug CPython, which counts every referen
 	@GOPHERSNAKE_PYTHON=$(CURDIR)/.venv-dbg $(GO_TEST) ./go/python -run Leak -v
 
 .PHONY: bench
-bench: .venv core ## compare with C, print a table and write build/bench.json
-	@mkdir -p build
-	@cd bench && go run . -json ../build/bench.json
+bench: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-bench
+bench: .venv-bench core ## compare with C, gRPC and others for some minutes: build/bench.md, build/bench.json, build/*.png
+	@$(RUN_BENCH)
+
+.PHONY: bench-full
+bench-full: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-bench
+bench-full: .venv-bench core ## the same with all sizes, and for longer
+	@$(RUN_BENCH) -full
+
+# Not `go run`: it would stay between Ctrl-C and the benchmark, and each cold start is measured with this program.
+RUN_BENCH = mkdir -p build && go -C bench build -o ../build/bench . && cd bench && ../build/bench -out ../build
 
 ##@ Develop
 
@@ -186,10 +197,20 @@ header: tools ## write include/gophersnake.h anew from src/
 
 .PHONY: lock
 lock: .venv-dev ## write the lock files of the Python requirements anew, with the newest versions
-	@for name in requirements requirements-test requirements-dev; do \
+	@for name in requirements requirements-test requirements-dev bench/requirements; do \
 	  echo "== lock $$name.txt"; \
 	  $(DEV)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	    --custom-compile-command 'make lock' $$([[ $$name != requirements-test ]] || echo '-c requirements.txt') --output-file $$name.txt $$name.in; done
+	    --custom-compile-command 'make lock' $$([[ $$name != *-test && $$name != bench/* ]] || echo '-c requirements.txt') \
+	    --output-file $$name.txt $$name.in; done
+
+# The versions of the generators are those that go with bench/go.mod and bench/requirements.txt.
+.PHONY: proto
+proto: .venv-dev ## generate the benchmark's code for gRPC from bench/outliers.proto
+	@GOBIN='$(CURDIR)/build/tools' go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+	@GOBIN='$(CURDIR)/build/tools' go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+	@PATH='$(CURDIR)/build/tools':$$PATH $(DEV)/uvx --quiet --from grpcio-tools==1.85.1 --with setuptools \
+	  python -m grpc_tools.protoc -I bench --python_out bench/python --pyi_out bench/python --grpc_python_out bench/python \
+	  --go_out bench --go-grpc_out bench --go_opt module=$(BENCH_MODULE) --go-grpc_opt module=$(BENCH_MODULE) bench/outliers.proto
 
 # Everything that is built asks first whether the tools are there.
 .PHONY: tools
@@ -202,10 +223,12 @@ core: tools
 	@cargo build --quiet $(CARGO_FLAGS)
 
 # Phony although they name folders: scripts/venv.sh decides, by the Python and the lock file.
-.PHONY: .venv .venv-test .venv-dev
+.PHONY: .venv .venv-test .venv-bench .venv-dev
 .venv: tools
 	@scripts/venv.sh .venv '$(PYTHON)' requirements.txt
 .venv-test: tools
 	@scripts/venv.sh .venv-test '$(PYTHON)' $(TEST_LOCKS)
+.venv-bench: tools
+	@scripts/venv.sh .venv-bench '$(PYTHON)' $(BENCH_LOCKS)
 .venv-dev: tools
 	@scripts/venv.sh .venv-dev '$(PYTHON)' requirements-dev.txt
