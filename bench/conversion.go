@@ -105,8 +105,8 @@ func (c *contestants) conversions(in *python.Interpreter) ([]heat, error) {
 	byHand, err := c.findByHand(in)
 	failures = append(failures, err)
 	heats = append(heats, heat{
-		{name: "noop with 3 ints, Call + As", n: usual, run: c.find(byHand, c.three)},
-		{name: "noop with 3 ints, Bind by Call + As", n: usual, run: c.find(c.threeBound, c.three), key: "bind_vs_call_as", bar: 1.15},
+		{name: "noop with 3 ints, Call + As", n: usual, run: c.find(byHand, usual, c.three)},
+		{name: "noop with 3 ints, Bind by Call + As", n: usual, run: c.find(c.threeBound, usual, c.three), key: "bind_vs_call_as"},
 	})
 	return heats, errors.Join(failures...)
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -9,6 +12,8 @@ import (
 // cost is what a call takes besides time.
 type cost struct {
 	allocs float64 // of Go memory
+	heap   float64 // their bytes
+	kernel float64 // bytes that system calls have read and written
 	faults float64 // minor page faults
 }
 
@@ -22,14 +27,16 @@ func costOf(run func(calls int) (time.Duration, error), calls int) (cost, error)
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	faults := minorFaults()
+	faults, kernel := minorFaults(), kernelBytes()
 	if _, err := run(calls); err != nil {
 		return cost{}, err
 	}
-	faults = minorFaults() - faults
+	faults, kernel = minorFaults()-faults, kernelBytes()-kernel
 	runtime.ReadMemStats(&after)
 	return cost{
 		allocs: float64(after.Mallocs-before.Mallocs) / float64(calls),
+		heap:   float64(after.TotalAlloc-before.TotalAlloc) / float64(calls),
+		kernel: float64(kernel) / float64(calls),
 		faults: float64(faults) / float64(calls),
 	}, nil
 }
@@ -40,4 +47,22 @@ func minorFaults() int64 {
 		panic(err) // both arguments are right
 	}
 	return usage.Minflt
+}
+
+// kernelBytes returns how many bytes this process has read and written.
+func kernelBytes() (bytes int64) {
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		panic(err) // gophersnake runs on Linux
+	}
+	for _, name := range []string{"rchar: ", "wchar: "} {
+		_, rest, _ := strings.Cut(string(text), name)
+		line, _, _ := strings.Cut(rest, "\n")
+		count, err := strconv.ParseInt(line, 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		bytes += count
+	}
+	return bytes
 }

@@ -77,8 +77,8 @@ func grpcRivals(over string, client pb.OutliersClient, p *process) []rival {
 		}
 	}
 	return []rival{
-		{"gRPC, a message per value, " + over, nil, metrics, p},
-		{"gRPC, packed doubles, " + over, noop, packed, p},
-		{"gRPC, raw bytes, " + over, nil, raw, p},
+		{name: "gRPC, a message per value, " + over, key: "grpc_metrics_vs_bind", prepare: metrics, process: p},
+		{name: "gRPC, packed doubles, " + over, key: "grpc_packed_vs_bind", noopKey: "grpc_noop_vs_bind", noopName: "gRPC, " + over, noop: noop, prepare: packed, parallel: over == "unix socket", process: p},
+		{name: "gRPC, raw bytes, " + over, prepare: raw, process: p},
 	}
 }

@@ -30,7 +30,7 @@ func startHTTP(python string) ([]rival, error) {
 	h := &overHTTP{client: http.Client{Transport: transport}, url: "http://127.0.0.1:" + port + "/"}
 	p := &process{child, []io.Closer{idle{transport}}}
 	// The port takes connections before uvicorn answers.
-	return []rival{{"HTTP, JSON, TCP", h.noop, h.prepare, p}}, nil
+	return []rival{{name: "HTTP, JSON, TCP", noopName: "HTTP, TCP", noop: h.noop, prepare: h.prepare, process: p}}, nil
 }
 
 func (h *overHTTP) post(body []byte) ([]byte, error) {

@@ -1,77 +1,156 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gophersnake/gophersnake/go/python"
 )
 
-// crowd is how many goroutines call at once under load.
+// crowd is the most goroutines that call at once under load.
 const crowd = 1000
 
-// load is what many goroutines get through, against one.
-type load struct {
-	name string
-	work func(calls int) (time.Duration, error)
-	key  string  // of the ratio in the JSON; may be empty
-	bar  float64 // the least ratio that is wanted
+// releasedLength is of the array that is hashed.
+const releasedLength = 1 << 17
 
-	one, many  []float64 // calls per second, by round
-	ratios     []float64 // of the two, by round
-	maxThreads int       // OS threads of the process while many call
+// pause is between the calls of a goroutine beside a hog.
+const pause = time.Millisecond
+
+// crowds are how many goroutines call at once.
+var crowds = []int{1, 2, 8, 64, crowd}
+
+// load is what goroutines get through.
+type load struct {
+	name       string
+	work       func(calls int) (time.Duration, error)
+	goroutines []int
+	key        string // of the ratio of keyAt goroutines to one in the JSON; may be empty
+	keyAt      int
+	hog        time.Duration // the switch interval beside a thread that runs Python all the time; 0: there is none
+
+	pause time.Duration // after each call: who calls all the time meets the hog only when it is its turn
+
+	rates      [][]float64 // calls per second, by number of goroutines and round
+	times      [][]float64 // of all calls in nanoseconds, by number of goroutines
+	maxThreads int         // OS threads of the process at any time
 }
 
-// run adds a round: first one goroutine works, then many do, for the same time.
+// loads returns what goroutines do at once; beside a hog there are as many as hogCrowds says.
+func (c *contestants) loads(in *python.Interpreter, rivals []rival, hogCrowds []int) ([]*load, error) {
+	holds, err := python.Bind[func(context.Context, []float64) error](in, "crowd:holds")
+	if err != nil {
+		return nil, err
+	}
+	releases, err := python.Bind[func(context.Context, []float64) error](in, "crowd:releases")
+	if err != nil {
+		return nil, err
+	}
+	want := detect(c.data[:usual])
+	bytecode, hashing := c.noopLike(holds, usual), c.noopLike(releases, releasedLength)
+	loads := []*load{
+		{name: "no-op", work: c.noop(usual)},
+		{name: "bytecode", work: bytecode},
+		{name: "`detect`, 1,000", work: c.find(c.detectBound, usual, want), key: "gate1000_vs_1", keyAt: crowd},
+		{name: "hashing without the GIL", work: hashing, key: "releases2_vs_1", keyAt: 2},
+	}
+	for _, r := range rivals {
+		if r.parallel {
+			loads = append(loads, &load{name: "`detect`, 1,000, over " + r.name, work: repeats(r.prepare(c.data[:usual], want))})
+		}
+	}
+	for _, l := range loads {
+		l.goroutines = crowds
+	}
+	for _, interval := range []time.Duration{0, 5 * time.Millisecond, time.Millisecond, 100 * time.Microsecond} {
+		loads = append(loads, &load{name: "bytecode", work: bytecode, goroutines: hogCrowds, pause: pause, hog: interval},
+			&load{name: "hashing without the GIL", work: hashing, goroutines: hogCrowds, pause: pause, hog: interval})
+	}
+	return loads, nil
+}
+
+// run adds a round: each number of goroutines works for the same time.
 func (l *load) run(length time.Duration) error {
-	one, _, err := throughput(l.work, 1, length)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.name, err)
+	if l.rates == nil {
+		l.rates, l.times = make([][]float64, len(l.goroutines)), make([][]float64, len(l.goroutines))
 	}
-	many, threads, err := throughput(l.work, crowd, length)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.name, err)
+	for i, goroutines := range l.goroutines {
+		times, took, threads, err := throughput(l.work, goroutines, l.pause, length)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+		l.rates[i] = append(l.rates[i], float64(len(times))/took.Seconds())
+		l.times[i] = append(l.times[i], times...)
+		l.maxThreads = max(l.maxThreads, threads)
 	}
-	l.one, l.many, l.ratios = append(l.one, one), append(l.many, many), append(l.ratios, many/one)
-	l.maxThreads = max(l.maxThreads, threads)
 	return nil
 }
 
-// throughput lets goroutines call over and over, and counts once they are all at it.
-func throughput(work func(calls int) (time.Duration, error), goroutines int, length time.Duration) (perSecond float64, threads int, err error) {
+// scaling returns what many goroutines get through by what one does, by round.
+func (l *load) scaling(goroutines int) []float64 {
+	one, many := l.rates[slices.Index(l.goroutines, 1)], l.rates[slices.Index(l.goroutines, goroutines)]
+	ratios := make([]float64, len(one))
+	for i := range ratios {
+		ratios[i] = many[i] / max(one[i], 1e-9) // none in the time is as good as none at all
+	}
+	return ratios
+}
+
+// throughput lets goroutines call over and over, and takes the times of the calls that end once they are all at it.
+func throughput(work func(calls int) (time.Duration, error), goroutines int, pause, length time.Duration) (times []float64, took time.Duration, threads int, err error) {
 	var (
-		done    atomic.Int64
-		stop    atomic.Bool
-		failure atomic.Pointer[error]
-		group   sync.WaitGroup
+		count, stop atomic.Bool
+		at          atomic.Int64 // goroutines that have made a call
+		failure     atomic.Pointer[error]
+		group       sync.WaitGroup
 	)
-	for range goroutines {
+	byGoroutine := make([][]float64, goroutines)
+	for i := range goroutines {
 		group.Go(func() {
-			for !stop.Load() {
-				if _, err := work(1); err != nil {
+			var own []float64
+			for first := true; !stop.Load(); first = false {
+				took, err := work(1)
+				if err != nil {
 					failure.Store(&err)
 					return
 				}
-				done.Add(1)
+				if first {
+					at.Add(1)
+				}
+				if count.Load() {
+					own = append(own, float64(took.Nanoseconds()))
+				}
+				if pause > 0 {
+					time.Sleep(pause)
+				}
 			}
+			byGoroutine[i] = own
 		})
 	}
 	time.Sleep(length / 4)
-	start, before := time.Now(), done.Load()
-	for time.Since(start) < length {
+	for at.Load() < int64(goroutines) && failure.Load() == nil {
+		time.Sleep(length / 100)
+	}
+	count.Store(true)
+	start := time.Now()
+	for time.Since(start) < length && failure.Load() == nil {
 		time.Sleep(length / 10)
 		threads = max(threads, countThreads())
 	}
-	took, calls := time.Since(start), done.Load()-before
+	count.Store(false)
+	took = time.Since(start)
 	stop.Store(true)
 	group.Wait()
 	if failed := failure.Load(); failed != nil {
-		return 0, 0, *failed
+		return nil, 0, 0, *failed
 	}
-	return float64(calls) / took.Seconds(), threads, nil
+	return slices.Concat(byGoroutine...), took, threads, nil
 }
 
 // countThreads returns how many OS threads the process has.

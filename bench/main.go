@@ -1,18 +1,23 @@
 // Bench measures what a call through gophersnake costs beside what a C program pays for the same: a loop that holds the GIL, wraps
 // a pointer as an array, or makes another value, calls, copies the result and does nothing else.
 //
-// All contestants run in this process, in turn and in short rounds, so that their ratios hold on a noisy machine where their
-// times do not. A missed bar is shown and fails nothing; a wrong answer does.
+// It also has other processes do the same job: servers in Python, called over gRPC, HTTP and what is left without them.
 //
-//	cd bench && go run . [-json FILE] [-quick] [-cpuprofile FILE]
+// All contestants make calls in turn and in short rounds, so that their ratios hold on a noisy machine where their times do not. A
+// missed bar is shown and fails nothing; a wrong answer does.
+//
+//	cd bench && go run . [-out FOLDER] [-full] [-quick] [-cpuprofile FILE]
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"slices"
@@ -21,18 +26,34 @@ import (
 	"github.com/gophersnake/gophersnake/go/python"
 )
 
-// plan says how long to measure.
+// plan says how long to measure what.
 type plan struct {
-	rounds     int           // of the race
-	round      time.Duration // at least, for each contestant
+	pace       pace
+	lengths    []int // of the arrays that all look through
 	loadRounds int
 	loadRound  time.Duration
+	hogRounds  int
+	hogCrowds  []int
+	coldStarts int
 	calls      int // whose allocations and page faults are counted
 }
 
 var (
-	full  = plan{rounds: 1000, round: time.Millisecond, loadRounds: 8, loadRound: 400 * time.Millisecond, calls: 100_000}
-	quick = plan{rounds: 5, round: 200 * time.Microsecond, loadRounds: 1, loadRound: 50 * time.Millisecond, calls: 10_000}
+	usualPlan = plan{
+		pace:       pace{rounds: 1000, least: 15, round: time.Millisecond, heat: 10 * time.Second},
+		lengths:    []int{10, usual, 10_000, 100_000},
+		loadRounds: 5, loadRound: 300 * time.Millisecond, hogRounds: 2, hogCrowds: []int{1, 8, 64}, coldStarts: 15, calls: 100_000,
+	}
+	fullPlan = plan{
+		pace:       pace{rounds: 2000, least: 25, round: time.Millisecond, heat: 40 * time.Second},
+		lengths:    []int{10, usual, 10_000, 100_000, largest},
+		loadRounds: 10, loadRound: 500 * time.Millisecond, hogRounds: 5, hogCrowds: crowds, coldStarts: 40, calls: 100_000,
+	}
+	quickPlan = plan{
+		pace:       pace{rounds: 3, least: 1, round: 100 * time.Microsecond, heat: 100 * time.Millisecond},
+		lengths:    []int{10, usual},
+		loadRounds: 1, loadRound: 20 * time.Millisecond, hogRounds: 1, hogCrowds: []int{1, 8}, coldStarts: 1, calls: 10_000,
+	}
 )
 
 // threadsBeyond is how many OS threads there may be besides those that are in Python.
@@ -40,28 +61,33 @@ const threadsBeyond = 16
 
 // options are what the command line says.
 type options struct {
-	json, profile string
-	quick         bool
+	out, profile string
+	quick, full  bool
 }
 
 func main() {
-	var o options
-	flag.StringVar(&o.json, "json", "", "write the results to `FILE`")
-	flag.BoolVar(&o.quick, "quick", false, "see in seconds that everything runs; the numbers mean nothing")
-	flag.StringVar(&o.profile, "cpuprofile", "", "write a profile to `FILE`, labelled by contestant")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		flag.Usage()
-		os.Exit(2)
+	asked, err := runFirst(os.Args[1:])
+	if !asked {
+		var o options
+		flag.StringVar(&o.out, "out", "", "write bench.json, bench.md and the plots to `FOLDER`")
+		flag.BoolVar(&o.full, "full", false, "measure all lengths, and longer")
+		flag.BoolVar(&o.quick, "quick", false, "see in seconds that everything runs; the numbers mean nothing")
+		flag.StringVar(&o.profile, "cpuprofile", "", "write a profile to `FILE`, labelled by contestant")
+		flag.Parse()
+		if flag.NArg() > 0 {
+			flag.Usage()
+			os.Exit(2)
+		}
+		err = run(o, os.Stdout, os.Stderr)
 	}
-	if err := run(o, os.Stdout, os.Stderr); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 func run(o options, stdout, stderr io.Writer) (err error) {
-	// The threads of NumPy's linear algebra, which nothing here uses, are not ours to count.
+	// One thread for NumPy's linear algebra, which nothing here uses, in this process and in the others.
 	if err := os.Setenv("OPENBLAS_NUM_THREADS", "1"); err != nil {
 		return err
 	}
@@ -82,39 +108,66 @@ func run(o options, stdout, stderr io.Writer) (err error) {
 			err = errors.Join(err, file.Close())
 		}()
 	}
-	plan := full
-	if o.quick {
-		plan = quick
+	plan := usualPlan
+	switch {
+	case o.quick:
+		plan = quickPlan
+	case o.full:
+		plan = fullPlan
 	}
 	r, err := measure(in, plan, newProgress(stderr))
 	if err != nil {
 		return err
 	}
 	r.Quick = o.quick
-	if o.json != "" {
-		if err := r.writeJSON(o.json); err != nil {
+	if o.out != "" {
+		if err := r.write(in, o.out); err != nil {
 			return err
 		}
 	}
-	return r.writeTable(stdout)
+	_, err = io.WriteString(stdout, r.markdown())
+	return err
+}
+
+// write writes the report as JSON, as tables and as plots.
+func (r *report) write(in *python.Interpreter, folder string) error {
+	file := filepath.Join(folder, "bench.json")
+	if err := r.writeJSON(file); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "bench.md"), []byte(r.markdown()), 0o644); err != nil { //nolint:gosec // not secret
+		return err
+	}
+	plot := exec.Command(in.Executable(), "-E", "-s", filepath.Join("python", "plot.py"), file, folder)
+	plot.Stdout, plot.Stderr = os.Stderr, os.Stderr
+	if err := plot.Run(); err != nil {
+		return fmt.Errorf("plotting: %w", err)
+	}
+	return nil
 }
 
 // measure does everything that the report tells.
-func measure(in *python.Interpreter, plan plan, progress *progress) (*report, error) {
+func measure(in *python.Interpreter, plan plan, progress *progress) (r *report, err error) {
 	defer progress.end()
-	r := &report{Ratios: map[string]float64{}, Go: runtime.Version(), CPU: machine(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
-	var err error
-	if r.Python, err = ask(in, "python_version"); err != nil {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r = newReport()
+	if r.Machine, err = newMachine(in); err != nil {
 		return nil, err
 	}
-	if r.NumPy, err = ask(in, "numpy_version"); err != nil {
-		return nil, err
-	}
-	c, err := newContestants(in)
+	rivals, err := startRivals(in.Executable())
 	if err != nil {
 		return nil, err
 	}
-
+	defer func() { err = errors.Join(err, closeRivals(rivals)) }()
+	c, err := newContestants(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	heats, err := c.heats(plan.lengths, rivals)
+	if err != nil {
+		return nil, err
+	}
 	conversions, err := c.conversions(in)
 	if err != nil {
 		return nil, err
@@ -127,29 +180,83 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (*report, er
 	if err != nil {
 		return nil, err
 	}
-	heats := slices.Concat(c.heats(), conversions, callbacks, iterations)
-	progress.begin("calls in turn", plan.rounds)
-	if err := race(heats, plan.rounds, plan.round, progress.step); err != nil {
+	heats = slices.Concat(heats, conversions, callbacks, iterations)
+	progress.begin("1/3, calls in turn", plan.pace.rounds)
+	if err := race(heats, plan.pace, progress.step); err != nil {
 		return nil, err
 	}
 	r.addHeats(heats)
-
-	noop, err := costOf(c.noop(usual), plan.calls)
+	if err := r.countCosts(c, heats, plan.calls); err != nil {
+		return nil, err
+	}
+	if err := r.countLoads(in, c, rivals, plan, progress); err != nil {
+		return nil, err
+	}
+	starts, err := coldStarts(in.Executable())
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := costOf(c.inC(c.noopFloor, gilFresh, usual, nil), plan.calls/10)
-	if err != nil {
-		return nil, err
+	progress.begin("3/3, cold starts", plan.coldStarts*len(starts))
+	for range plan.coldStarts {
+		for _, s := range starts {
+			if err := s.run(); err != nil {
+				return nil, fmt.Errorf("cold start, %s: %w", s.name, err)
+			}
+			progress.step()
+		}
 	}
-	r.addCosts(noop, fresh)
+	r.addColdStarts(starts)
+	r.judge(bars(runtime.GOMAXPROCS(0) + threadsBeyond)) // the default of MaxConcurrent
+	return r, nil
+}
 
-	loads := c.loads()
-	progress.begin("many goroutines", plan.loadRounds*len(loads))
-	for range plan.loadRounds {
+// countCosts counts what calls cost besides time.
+func (r *report) countCosts(c *contestants, heats []heat, calls int) error {
+	noop, err := costOf(c.noop(usual), calls)
+	if err != nil {
+		return err
+	}
+	fresh, err := costOf(c.inC(c.noopFloor, gilFresh, usual, nil), calls/10)
+	if err != nil {
+		return err
+	}
+	r.addCost(noop, fresh)
+	for _, h := range heats {
+		for _, c := range h {
+			if c.job == "detect" && (c.n == usual || c.n == largest/10) {
+				copies, err := costOf(c.run, max(calls/c.n, c.least))
+				if err != nil {
+					return fmt.Errorf("%s: %w", c.name, err)
+				}
+				r.addCopies(c.by, c.n, copies)
+			}
+		}
+	}
+	return nil
+}
+
+// countLoads counts what many goroutines get through.
+func (r *report) countLoads(in *python.Interpreter, c *contestants, rivals []rival, plan plan, progress *progress) error {
+	hog, err := newHog(in)
+	if err != nil {
+		return err
+	}
+	loads, err := c.loads(in, rivals, plan.hogCrowds)
+	if err != nil {
+		return err
+	}
+	progress.begin("2/3, many goroutines", plan.loadRounds*len(loads))
+	for round := range plan.loadRounds {
 		for _, l := range loads {
-			if err := l.run(plan.loadRound); err != nil {
-				return nil, err
+			switch {
+			case l.pause > 0 && round >= plan.hogRounds:
+			case l.hog == 0:
+				err = l.run(plan.loadRound)
+			default:
+				err = hog.beside(l.hog, func() error { return l.run(plan.loadRound) })
+			}
+			if err != nil {
+				return err
 			}
 			progress.step()
 		}
@@ -157,13 +264,25 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (*report, er
 	for _, l := range loads {
 		r.addLoad(l)
 	}
-	r.addThreads(runtime.GOMAXPROCS(0) + threadsBeyond) // the default of MaxConcurrent
-	return r, nil
+	return nil
 }
 
-// ask returns the text that a function of the module returns.
+// newMachine asks what runs here.
+func newMachine(in *python.Interpreter) (m machine, err error) {
+	m = machine{Go: runtime.Version(), CPU: processor(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
+	if m.Python, err = ask(in, "python_version"); err != nil {
+		return m, err
+	}
+	if m.NumPy, err = ask(in, "numpy_version"); err != nil {
+		return m, err
+	}
+	m.Rivals, err = ask(in, "rivals")
+	return m, err
+}
+
+// ask returns the text that a function of the module `machine` returns.
 func ask(in *python.Interpreter, name string) (string, error) {
-	question, err := python.Bind[func() (string, error)](in, module+":"+name)
+	question, err := python.Bind[func() (string, error)](in, "machine:"+name)
 	if err != nil {
 		return "", err
 	}

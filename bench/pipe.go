@@ -1,7 +1,5 @@
 package main
 
-import "io"
-
 // startPipe starts a server that reads from a pipe and writes to another.
 func startPipe(python string) ([]rival, error) {
 	child, err := startChild(python, nil, "raw_server.py", "pipe")
@@ -9,5 +7,5 @@ func startPipe(python string) ([]rival, error) {
 		return nil, err
 	}
 	r := newRaw(child.stdin, child.stdout)
-	return []rival{{"raw bytes, pipe", r.noop, r.prepare, &process{child, []io.Closer{}}}}, nil
+	return []rival{{name: "raw bytes, pipe", noopName: "raw bytes, pipe", noop: r.noop, prepare: r.prepare, process: child}}, nil
 }

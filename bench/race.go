@@ -11,41 +11,76 @@ import (
 // contestant is one way to make calls.
 type contestant struct {
 	name string
+	job  string                                 // what it does, if others do the same
+	by   string                                 // and who does it
 	n    int                                    // the length of what is passed
 	run  func(calls int) (time.Duration, error) // makes calls, checks their answers and returns how long they took
-	key  string                                 // of its ratio in the JSON; may be empty
-	bar  float64                                // the greatest ratio that is wanted; 0: none
+	key  string                                 // of its ratio to the first of its heat in the JSON; may be empty
 
-	calls  int       // in one round
-	ns     []float64 // for one call, by round
-	ratios []float64 // to the floor of the same round
+	long  bool      // its rounds are longer
+	least int       // calls in one round; 0: 1
+	calls int       // in one round
+	ns    []float64 // for one call, by round
 }
 
-// heat is a floor, which comes first, and those who are compared with it.
+// heat is the one who others are compared with, who comes first, and the others.
 type heat []*contestant
 
-// race lets all contestants make calls in turn, in many short rounds, and so that each meets the same noise.
-func race(heats []heat, rounds int, length time.Duration, step func()) error {
-	for _, h := range heats {
+// by returns who does the job of the heat in a way; nil if nobody does.
+func (h heat) by(by string) *contestant {
+	i := slices.IndexFunc(h, func(c *contestant) bool { return c.by == by })
+	if i < 0 {
+		return nil
+	}
+	return h[i]
+}
+
+// ratios returns the times of a contestant by those of another one of its heat, by round: both ran within the same moments.
+func ratios(of, to *contestant) []float64 {
+	ratios := make([]float64, len(of.ns))
+	for i := range ratios {
+		ratios[i] = of.ns[i] / to.ns[i]
+	}
+	return ratios
+}
+
+// pace says how long a race lasts.
+type pace struct {
+	rounds int           // at most, for each heat
+	least  int           // rounds at least, however slow a heat is
+	round  time.Duration // of a contestant, at least
+	heat   time.Duration // for all rounds of a heat, beyond which there are fewer
+}
+
+// race lets all contestants make calls in turn, in many short rounds, and so that each meets the same noise. Slow heats have
+// fewer rounds, which are spread over the whole race.
+func race(heats []heat, pace pace, step func()) error {
+	rounds := make([]int, len(heats))
+	for i, h := range heats {
 		for _, c := range h {
-			if err := c.warmUp(length); err != nil {
+			if err := c.warmUp(pace.round); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
 		}
+		start := time.Now()
+		for _, c := range h {
+			if _, err := c.round(); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
+		rounds[i] = min(max(int(pace.heat/time.Since(start)), pace.least), pace.rounds)
 	}
-	for range rounds {
-		for _, h := range heats {
-			var floor float64
+	for round := range pace.rounds {
+		for i, h := range heats {
+			if (round+1)*rounds[i]/pace.rounds == round*rounds[i]/pace.rounds {
+				continue
+			}
 			for _, c := range h {
 				ns, err := c.round()
 				if err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
 				}
-				if c == h[0] {
-					floor = ns
-				}
 				c.ns = append(c.ns, ns)
-				c.ratios = append(c.ratios, ns/floor)
 			}
 		}
 		step()
@@ -55,7 +90,10 @@ func race(heats []heat, rounds int, length time.Duration, step func()) error {
 
 // warmUp finds how many calls fill a round.
 func (c *contestant) warmUp(length time.Duration) error {
-	for c.calls = 1; ; c.calls *= 2 {
+	if c.long {
+		length *= 5
+	}
+	for c.calls = max(c.least, 1); ; c.calls *= 2 {
 		took, err := c.run(c.calls)
 		if err != nil {
 			return err
@@ -66,12 +104,18 @@ func (c *contestant) warmUp(length time.Duration) error {
 	}
 }
 
-// round makes the calls of one round, on a goroutine of its own, and returns the nanoseconds for one of them.
+// round makes the calls of one round, on a goroutine of its own, and returns the nanoseconds for one of them. Some calls before
+// them do not count: they find the caches as the contestant before has left them.
 func (c *contestant) round() (ns float64, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("contestant", c.name)))
+		if c.calls > 1 {
+			if _, err = c.run((c.calls + warm - 1) / warm); err != nil {
+				return
+			}
+		}
 		var took time.Duration
 		took, err = c.run(c.calls)
 		ns = float64(took.Nanoseconds()) / float64(c.calls)
@@ -80,9 +124,19 @@ func (c *contestant) round() (ns float64, err error) {
 	return ns, err
 }
 
+// warm is which part of the calls of a round is made before it.
+const warm = 4
+
 // quantile returns what a share of the values lies below.
 func quantile(values []float64, share float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
+	return ofSorted(slices.Sorted(slices.Values(values)), share)
+}
+
+// ofSorted is quantile for values in order; 0 if there are none.
+func ofSorted(sorted []float64, share float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
 	return sorted[int(share*float64(len(sorted)-1))]
 }
 

@@ -3,154 +3,171 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// report is what was measured; its JSON form is the file that -json names.
+// report is what was measured; bench.json is its JSON form.
 type report struct {
-	Ratios         map[string]float64 `json:"ratios"`
-	ThreadsAt1000  int                `json:"threads_at_1000"`
-	AllocsPerNoop  float64            `json:"allocs_per_noop"`
-	FaultsPerNoop  float64            `json:"faults_per_noop"`
-	FaultsPerFresh float64            `json:"faults_per_fresh"` // of a call that makes a new thread state
-	Rows           []row              `json:"rows"`
-	Quick          bool               `json:"quick"` // too short for its numbers to mean anything
-	Python         string             `json:"python"`
-	NumPy          string             `json:"numpy"`
-	Go             string             `json:"go"`
-	CPU            string             `json:"cpu"`
-	GOMAXPROCS     int                `json:"gomaxprocs"`
+	Bars       []verdict             `json:"bars"`
+	Ratios     map[string]float64    `json:"ratios"`
+	Quartiles  map[string][2]float64 `json:"quartiles"` // of those ratios that have one for each round
+	Rows       []row                 `json:"rows"`
+	Copies     []copied              `json:"copies"`
+	Loads      []loadRow             `json:"loads"`
+	ColdStarts []coldStartRow        `json:"cold_starts"`
+	Machine    machine               `json:"machine"`
+	Quick      bool                  `json:"quick"` // too short for its numbers to mean anything
 }
 
-// row is one line of the table.
+// machine is what the figures hold for.
+type machine struct {
+	Python     string `json:"python"`
+	NumPy      string `json:"numpy"`
+	Rivals     string `json:"rivals"` // versions of the servers' packages
+	Go         string `json:"go"`
+	CPU        string `json:"cpu"`
+	GOMAXPROCS int    `json:"gomaxprocs"`
+}
+
+// row is a contestant of the race.
 type row struct {
 	Name      string     `json:"name"`
+	Job       string     `json:"job,omitempty"`
+	By        string     `json:"by,omitempty"`
 	N         int        `json:"n,omitempty"`        // length of what is passed
-	NS        float64    `json:"ns,omitempty"`       // for one call
-	Value     float64    `json:"value"`              // for a time: how many times the C floor it is
-	Quartiles [2]float64 `json:"quartiles,omitzero"` // of the value, over the rounds
-	Bar       string     `json:"bar,omitempty"`      // what is wanted
-	OK        *bool      `json:"ok,omitempty"`       // whether it is
+	NS        float64    `json:"ns"`                 // for one call
+	VsC       float64    `json:"vs_c"`               // how many times the floor it is
+	Quartiles [2]float64 `json:"quartiles,omitzero"` // of that over the rounds, or else of the next
+	VsBind    float64    `json:"vs_bind,omitempty"`  // how many times gophersnake's Bind, if that does the same
+	Rounds    int        `json:"rounds"`             // of the race
 }
 
-// atMost sets a bar.
-func (r row) atMost(bar float64) row {
-	ok := r.Value <= bar
-	r.Bar, r.OK = fmt.Sprintf("≤ %g", bar), &ok
-	return r
+// copied is what one call of `detect` moves through memory on the side of Go.
+type copied struct {
+	By     string  `json:"by"`
+	N      int     `json:"n"`
+	Heap   float64 `json:"heap_bytes"`   // allocated by Go
+	Kernel float64 `json:"kernel_bytes"` // read and written by system calls
+	Allocs float64 `json:"allocs"`
 }
 
-// atLeast sets a bar.
-func (r row) atLeast(bar float64) row {
-	ok := r.Value >= bar
-	r.Bar, r.OK = fmt.Sprintf("≥ %g", bar), &ok
-	return r
+// loadRow is what some goroutines get through.
+type loadRow struct {
+	Name       string     `json:"name"`
+	Goroutines int        `json:"goroutines"`
+	PauseMS    float64    `json:"pause_ms,omitempty"` // after each call
+	HogMS      float64    `json:"hog_ms,omitempty"`   // the switch interval beside a hog
+	PerSecond  float64    `json:"per_second"`
+	VsOne      float64    `json:"vs_one"` // of what one goroutine gets through
+	Quartiles  [2]float64 `json:"quartiles"`
+	P50        float64    `json:"p50_us"`
+	P99        float64    `json:"p99_us"`
+	P999       float64    `json:"p999_us"`
 }
 
-// addHeats adds the times of the race. Their ratio to the floor is the median of the ratios of all rounds: floor and contestant of
-// one round run within a few milliseconds, so that what slows the machine slows both, and what hits only one of them is an
-// outlier that the median leaves out.
+// coldStartRow is a program until its first result.
+type coldStartRow struct {
+	Name      string     `json:"name"`
+	MS        float64    `json:"ms"`
+	VsImport  float64    `json:"vs_import"` // of the time of `python -c 'import numpy'`
+	Quartiles [2]float64 `json:"quartiles"`
+	MiB       float64    `json:"mib"` // resident, of all of its processes
+}
+
+func newReport() *report {
+	return &report{Ratios: map[string]float64{}, Quartiles: map[string][2]float64{}}
+}
+
+// ratio adds a ratio by its rounds: their median. What slows the machine slows both sides of a round, which run within moments,
+// and what hits only one of them is an outlier, which the median leaves out.
+func (r *report) ratio(key string, rounds []float64) {
+	if old, ok := r.Ratios[key]; ok && old <= median(rounds) {
+		return // of several transports the fastest one
+	}
+	r.Ratios[key], r.Quartiles[key] = median(rounds), quartiles(rounds)
+}
+
+func quartiles(values []float64) [2]float64 {
+	return [2]float64{quantile(values, 0.25), quantile(values, 0.75)}
+}
+
+// addHeats adds the times of the race.
 func (r *report) addHeats(heats []heat) {
 	var byLength []float64
 	for _, h := range heats {
-		for _, c := range h {
-			line := row{Name: c.name, N: c.n, NS: median(c.ns), Value: median(c.ratios)}
-			if c != h[0] {
-				line.Quartiles = [2]float64{quantile(c.ratios, 0.25), quantile(c.ratios, 0.75)}
+		bind := h.by(byBind)
+		for i, c := range h {
+			if i == 0 && c == bind {
+				continue // raced against the floor in another heat
+			}
+			vs := ratios(c, h[0])
+			line := row{Name: c.name, Job: c.job, By: c.by, N: c.n, NS: median(c.ns), Rounds: len(c.ns)}
+			if i > 0 {
+				line.Quartiles = quartiles(vs)
+			}
+			if bind != nil {
+				line.VsBind = median(ratios(c, bind))
+			}
+			if h[0] != bind {
+				line.VsC = median(vs)
 			}
 			if c.key != "" {
-				r.Ratios[c.key] = line.Value
-			}
-			if c.bar > 0 {
-				line = line.atMost(c.bar)
+				r.ratio(c.key, vs)
 			}
 			if c.name == noopName {
-				byLength = append(byLength, line.Value)
+				byLength = append(byLength, line.VsC)
 			}
 			r.Rows = append(r.Rows, line)
 		}
 	}
-	spread := quantile(byLength, 1) / quantile(byLength, 0)
-	r.Ratios["noop_lengths"] = spread
-	r.Rows = append(r.Rows, row{Name: noopName + ": greatest ratio by smallest, of all n", Value: spread}.atMost(1.15))
+	r.Ratios["noop_lengths"] = quantile(byLength, 1) / quantile(byLength, 0)
 }
 
-// addCosts adds what a call costs besides time.
-func (r *report) addCosts(noop, fresh cost) {
-	r.AllocsPerNoop, r.FaultsPerNoop, r.FaultsPerFresh = noop.allocs, noop.faults, fresh.faults
-	r.Rows = append(r.Rows,
-		row{Name: noopName + ": Go allocations per call", Value: noop.allocs}.atMost(2),
-		row{Name: noopName + ": page faults per call (an mmap causes one)", Value: noop.faults}.atMost(0.01),
-		row{Name: freshName + ": page faults per call", Value: fresh.faults})
+// addCost adds what a no-op costs besides time.
+func (r *report) addCost(noop, fresh cost) {
+	r.Ratios["allocs_per_noop"] = noop.allocs
+	r.Ratios["faults_per_noop"] = noop.faults
+	r.Ratios["faults_per_fresh"] = fresh.faults // a call that makes a new thread state
 }
 
-// addLoad adds what many goroutines get through.
+// addCopies adds what those who find outliers move through memory.
+func (r *report) addCopies(by string, n int, c cost) {
+	r.Copies = append(r.Copies, copied{By: by, N: n, Heap: c.heap, Kernel: c.kernel, Allocs: c.allocs})
+}
+
+// addLoad adds what goroutines get through.
 func (r *report) addLoad(l *load) {
-	ratio := median(l.ratios)
-	line := row{
-		Name: fmt.Sprintf("%s: %d goroutines by one", l.name, crowd), Value: ratio,
-		Quartiles: [2]float64{quantile(l.ratios, 0.25), quantile(l.ratios, 0.75)},
+	for i, goroutines := range l.goroutines {
+		vsOne := l.scaling(goroutines)
+		times := slices.Sorted(slices.Values(l.times[i]))
+		us := func(share float64) float64 { return ofSorted(times, share) / 1000 }
+		r.Loads = append(r.Loads, loadRow{
+			Name: l.name, Goroutines: goroutines, PauseMS: l.pause.Seconds() * 1000, HogMS: l.hog.Seconds() * 1000, PerSecond: median(l.rates[i]),
+			VsOne: median(vsOne), Quartiles: quartiles(vsOne), P50: us(0.5), P99: us(0.99), P999: us(0.999),
+		})
 	}
 	if l.key != "" {
-		r.Ratios[l.key] = ratio
-		line = line.atLeast(l.bar)
+		r.ratio(l.key, l.scaling(l.keyAt))
 	}
-	r.Rows = append(r.Rows,
-		row{Name: l.name + ": calls per second of 1 goroutine", Value: median(l.one)},
-		row{Name: fmt.Sprintf("%s: calls per second of %d goroutines", l.name, crowd), Value: median(l.many)},
-		line)
-	r.ThreadsAt1000 = max(r.ThreadsAt1000, l.maxThreads)
+	r.Ratios["threads_at_1000"] = max(r.Ratios["threads_at_1000"], float64(l.maxThreads))
 }
 
-// addThreads adds how many OS threads there were while many goroutines called.
-func (r *report) addThreads(atMost int) {
-	name := fmt.Sprintf("OS threads of the process with %d goroutines", crowd)
-	r.Rows = append(r.Rows, row{Name: name, Value: float64(r.ThreadsAt1000)}.atMost(float64(atMost)))
-}
-
-func (r *report) writeTable(w io.Writer) error {
-	var out strings.Builder
-	line := func(name, n, ns, value, quartiles, bar, verdict string) {
-		text := fmt.Sprintf("%-56s %9s %11s %10s %16s %8s  %s", name, n, ns, value, quartiles, bar, verdict)
-		fmt.Fprintln(&out, strings.TrimRight(text, " "))
+// addColdStarts adds the programs, the first of which is what the others are compared with.
+func (r *report) addColdStarts(starts []*coldStart) {
+	for _, s := range starts {
+		ratios := make([]float64, len(s.ms))
+		for i := range ratios {
+			ratios[i] = s.ms[i] / starts[0].ms[i]
+		}
+		r.ColdStarts = append(r.ColdStarts, coldStartRow{s.name, median(s.ms), median(ratios), quartiles(ratios), median(s.memory)})
+		if s.name == firstOwn {
+			r.ratio("cold_start_vs_import", ratios)
+		}
 	}
-	fmt.Fprintf(&out, "Python %s, NumPy %s, %s, %s, GOMAXPROCS %d\n\n", r.Python, r.NumPy, r.Go, r.CPU, r.GOMAXPROCS)
-	line("", "n", "ns per call", "× C floor", "quartiles", "bar", "")
-	times := true
-	for _, row := range r.Rows {
-		if times && row.NS == 0 {
-			fmt.Fprintln(&out)
-			line("", "", "", "value", "quartiles", "bar", "")
-			times = false
-		}
-		var n, ns, quartiles, verdict string
-		value := strconv.FormatFloat(row.Value, 'f', 2, 64)
-		if row.Value >= 1000 {
-			value = strconv.FormatFloat(row.Value, 'f', 0, 64)
-		}
-		if row.N > 0 {
-			n = strconv.Itoa(row.N)
-		}
-		if row.NS > 0 {
-			ns = strconv.FormatFloat(row.NS, 'f', 1, 64)
-		}
-		if row.Quartiles[1] > 0 {
-			quartiles = fmt.Sprintf("%.2f to %.2f", row.Quartiles[0], row.Quartiles[1])
-		}
-		if row.OK != nil {
-			verdict = map[bool]string{true: "ok", false: "missed"}[*row.OK]
-		}
-		line(row.Name, n, ns, value, quartiles, row.Bar, verdict)
-	}
-	if r.Quick {
-		fmt.Fprintln(&out, "\nA quick run: its numbers mean nothing.")
-	}
-	_, err := io.WriteString(w, out.String())
-	return err
 }
 
 func (r *report) writeJSON(file string) error {
@@ -161,8 +178,8 @@ func (r *report) writeJSON(file string) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // not secret
 }
 
-// machine returns the name of the processor and how many there are.
-func machine() string {
+// processor returns the name of the processor and how many there are.
+func processor() string {
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	_, rest, found := strings.Cut(string(info), "model name")
 	name, _, _ := strings.Cut(rest, "\n")
@@ -170,4 +187,23 @@ func machine() string {
 		name = runtime.GOARCH
 	}
 	return fmt.Sprintf("%d × %s", runtime.NumCPU(), strings.Trim(name, "\t :"))
+}
+
+// figure formats a number with three digits that count.
+func figure(x float64) string {
+	switch {
+	case x >= 100:
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	case x >= 10:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	default:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	}
+}
+
+func between(q [2]float64) string {
+	if q == [2]float64{} {
+		return ""
+	}
+	return figure(q[0]) + " to " + figure(q[1])
 }

@@ -11,10 +11,13 @@ import (
 // rival is a way to have a call answered by another process. What comes before the call, such as filling the messages of a
 // request, is not its time: whoever would do better finds it done.
 type rival struct {
-	name    string
-	noop    func() error                                  // sends nothing and gets nothing; nil where another rival has the same
-	prepare func(data []float64, want []int) func() error // returns a call that checks its answer
-	process server                                        // several rivals may share one
+	name              string
+	key               string                                        // of the ratio of `detect` to gophersnake's in the JSON; may be empty
+	noopName, noopKey string                                        // of its no-op
+	noop              func() error                                  // sends nothing and gets nothing; nil if another rival has it
+	prepare           func(data []float64, want []int) func() error // returns a call that checks its answer
+	parallel          bool                                          // one call need not wait for another, and goroutines are measured
+	process           server                                        // several rivals may share one
 }
 
 // server is the other process.

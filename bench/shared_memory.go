@@ -40,7 +40,7 @@ func startSharedMemory(python string) ([]rival, error) {
 		return nil, errors.Join(err, unix.Munmap(memory))
 	}
 	s := &sharedMemory{child: child, memory: memory}
-	return []rival{{"shared memory, woken by a pipe", s.noop, s.prepare, s}}, nil
+	return []rival{{name: "shared memory and a pipe", noopName: "shared memory and a pipe", noop: s.noop, prepare: s.prepare, process: s}}, nil
 }
 
 // call has the server look at so many bytes, and returns the answer, which is valid until the next call.

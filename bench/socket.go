@@ -20,6 +20,7 @@ func startSocket(python string) ([]rival, error) {
 	if err != nil {
 		return nil, errors.Join(err, child.close())
 	}
+	p := &process{child, []io.Closer{connection}}
 	r := newRaw(connection, connection)
-	return []rival{{"raw bytes, unix socket", r.noop, r.prepare, &process{child, []io.Closer{connection}}}}, nil
+	return []rival{{name: "raw bytes, unix socket", key: "socket_vs_bind", noopName: "raw bytes, unix socket", noop: r.noop, prepare: r.prepare, process: p}}, nil
 }
