@@ -178,6 +178,10 @@ bench-full: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-bench
 bench-full: .venv-bench core ## the same with all sizes, and for longer
 	@$(RUN_BENCH) -full
 
+.PHONY: bench-document
+bench-document: ## put the tables of the last `make bench` into docs/PERFORMANCE.md
+	@cd bench && go run . -out ../build -document ../docs/PERFORMANCE.md
+
 # Not `go run`: it would stay between Ctrl-C and the benchmark, and each cold start is measured with this program.
 RUN_BENCH = mkdir -p build && go -C bench build -o ../build/bench . && cd bench && ../build/bench -out ../build
 

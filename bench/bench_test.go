@@ -61,9 +61,20 @@ func TestQuick(t *testing.T) {
 		}
 	}
 	for _, row := range r.Rows {
-		if !strings.Contains(stdout.String(), row.Name) {
+		if !strings.Contains(stdout.String(), "| "+row.Name) && (row.By == "" || !strings.Contains(stdout.String(), "| "+row.By)) {
 			t.Errorf("the table lacks %q", row.Name)
 		}
+	}
+	document := filepath.Join(folder, "document.md")
+	if err := os.WriteFile(document, []byte("a\n<!-- table: bars -->\nold\n<!-- end -->\nb\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(document, folder); err != nil {
+		t.Fatal(err)
+	}
+	bars := r.barTable()
+	if text, _ := os.ReadFile(document); string(text) != "a\n<!-- table: bars -->\n"+bars.body()+"<!-- end -->\nb\n" {
+		t.Errorf("the document was not filled: %s", text)
 	}
 	if strings.Contains(stderr.String(), "\r") {
 		t.Errorf("progress draws where there is no terminal: %q", stderr.String())

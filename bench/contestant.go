@@ -128,7 +128,7 @@ func (c *contestants) heats(lengths []int, rivals []rival) ([]heat, error) {
 	}
 	for _, r := range rivals {
 		if r.noop != nil {
-			others = append(others, &contestant{name: "noop, " + r.noopName, by: r.noopName, key: r.noopKey, run: repeats(r.noop)})
+			others = append(others, &contestant{name: "noop, " + r.noopName, by: r.noopName, key: r.noopKey, run: r.repeats(r.noop)})
 		}
 	}
 	heats := []heat{noops.of("noop"), others.of("noop").long()}
@@ -173,7 +173,7 @@ func (c *contestants) detects(n int, rivals []rival) (ours, others heat, err err
 		{name: "detect, worker", by: byWorker, n: n, run: c.findOn(c.worker, c.detectBound, n, want)},
 	}
 	for _, r := range rivals {
-		others = append(others, &contestant{name: "detect, " + r.name, by: r.name, n: n, run: repeats(r.prepare(c.data[:n], want))})
+		others = append(others, &contestant{name: "detect, " + r.name, by: r.name, n: n, run: r.repeats(r.prepare(c.data[:n], want))})
 		if n == usual {
 			others[len(others)-1].key = r.key
 		}

@@ -6,7 +6,7 @@
 // All contestants make calls in turn and in short rounds, so that their ratios hold on a noisy machine where their times do not. A
 // missed bar is shown and fails nothing; a wrong answer does.
 //
-//	cd bench && go run . [-out FOLDER] [-full] [-quick] [-cpuprofile FILE]
+//	cd bench && go run . [-out FOLDER] [-full] [-quick] [-cpuprofile FILE] [-document FILE]
 package main
 
 import (
@@ -61,8 +61,8 @@ const threadsBeyond = 16
 
 // options are what the command line says.
 type options struct {
-	out, profile string
-	quick, full  bool
+	out, profile, document string
+	quick, full            bool
 }
 
 func main() {
@@ -72,13 +72,18 @@ func main() {
 		flag.StringVar(&o.out, "out", "", "write bench.json, bench.md and the plots to `FOLDER`")
 		flag.BoolVar(&o.full, "full", false, "measure all lengths, and longer")
 		flag.BoolVar(&o.quick, "quick", false, "see in seconds that everything runs; the numbers mean nothing")
+		flag.StringVar(&o.document, "document", "", "only put the tables of the last run with the same -out into `FILE`")
 		flag.StringVar(&o.profile, "cpuprofile", "", "write a profile to `FILE`, labelled by contestant")
 		flag.Parse()
 		if flag.NArg() > 0 {
 			flag.Usage()
 			os.Exit(2)
 		}
-		err = run(o, os.Stdout, os.Stderr)
+		if o.document != "" {
+			err = fill(o.document, o.out)
+		} else {
+			err = run(o, os.Stdout, os.Stderr)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -11,19 +11,26 @@ import (
 // markdown returns the tables of the report, of which docs/PERFORMANCE.md has copies. All times in them are ratios.
 func (r *report) markdown() string {
 	var out strings.Builder
-	m := r.Machine
-	fmt.Fprintf(&out, "Python %s, NumPy %s, %s, %s, %s, GOMAXPROCS %d\n", m.Python, m.NumPy, m.Rivals, m.Go, m.CPU, m.GOMAXPROCS)
+	out.WriteString(r.Machine.String())
 	if r.Quick {
 		out.WriteString("\nA quick run: its numbers mean nothing.\n")
 	}
-	for _, t := range []table{r.barTable(), r.jobTable(), r.raceTable(), r.copyTable(), r.loadTable(), r.hogTable(), r.coldStartTable()} {
-		out.WriteString("\n" + t.String())
+	for _, t := range r.tables() {
+		fmt.Fprintf(&out, "\n%s:\n\n%s", t.title, t.body())
 	}
 	return out.String()
 }
 
+func (m machine) String() string {
+	return fmt.Sprintf("%s, GOMAXPROCS %d, %s, Python %s, NumPy %s, %s\n", m.CPU, m.GOMAXPROCS, m.Go, m.Python, m.NumPy, m.Rivals)
+}
+
+func (r *report) tables() []table {
+	return []table{r.barTable(), r.jobTable(), r.raceTable(), r.copyTable(), r.loadTable(), r.hogTable(), r.coldStartTable()}
+}
+
 func (r *report) barTable() table {
-	t := table{title: "Bars", header: []string{"ratio", "bar", "measured", "quartiles", ""}}
+	t := table{name: "bars", title: "Bars", header: []string{"ratio", "bar", "measured", "quartiles", ""}}
 	for _, b := range r.Bars {
 		t.add(b.What, b.Want, figure(b.Value), between(b.Quartiles), map[bool]string{true: "met", false: "**missed**"}[b.Met])
 	}
@@ -32,7 +39,7 @@ func (r *report) barTable() table {
 
 // jobTable compares all who do the same job with gophersnake's Bind.
 func (r *report) jobTable() table {
-	t := table{title: "The same job, as a multiple of gophersnake's `Bind`", header: []string{"", "no-op"}}
+	t := table{name: "jobs", title: "The same job, as a multiple of gophersnake's `Bind`", header: []string{"", "no-op"}}
 	lengths, contestants := []int{}, []string{}
 	for _, row := range r.Rows {
 		if row.Job == "detect" && !slices.Contains(lengths, row.N) {
@@ -64,7 +71,7 @@ func (r *report) jobTable() table {
 }
 
 func (r *report) raceTable() table {
-	t := table{title: "Calls, as a multiple of the C floor", header: []string{"", "n", "× C floor", "quartiles", "rounds"}}
+	t := table{name: "calls", title: "Calls, as a multiple of the C floor", header: []string{"", "n", "× C floor", "quartiles", "rounds"}}
 	for _, row := range r.Rows {
 		if row.VsC == 0 {
 			continue // in the table before
@@ -80,6 +87,7 @@ func (r *report) raceTable() table {
 
 func (r *report) copyTable() table {
 	t := table{
+		name:   "bytes",
 		title:  "Bytes that a call of `detect` moves, on the side of Go",
 		header: []string{"", "n", "allocated by Go", "read and written by system calls", "Go allocations"},
 	}
@@ -92,6 +100,7 @@ func (r *report) copyTable() table {
 // loadTable gives times as multiples of the median call of one goroutine.
 func (r *report) loadTable() table {
 	t := table{
+		name: "goroutines",
 		title: "Many goroutines: calls per second as a multiple of one goroutine's; times of a call, waiting included, as multiples of the median " +
 			"when one goroutine calls",
 		header: []string{"", "goroutines", "calls per second", "quartiles", "p50", "p99", "p99.9"},
@@ -107,6 +116,7 @@ func (r *report) loadTable() table {
 
 func (r *report) hogTable() table {
 	t := table{
+		name: "hog",
 		title: "Beside a hog, a thread that runs Python all the time, with a pause of 1 ms after each call: times of a call, waiting included, as multiples " +
 			"of the median when one goroutine calls and there is no hog",
 		header: []string{"", "goroutines", "hog, switch interval", "p50", "p99", "p99.9"},
@@ -134,6 +144,7 @@ func (r *report) alone(l loadRow) float64 {
 
 func (r *report) coldStartTable() table {
 	t := table{
+		name:   "cold-starts",
 		title:  "Cold start: a program's time until its first result and the resident memory of all of its processes then, as multiples of `" + importNumPy + "`",
 		header: []string{"", "time", "quartiles", "memory"},
 	}
@@ -145,6 +156,7 @@ func (r *report) coldStartTable() table {
 
 // table is one of Markdown whose columns are also columns in a terminal.
 type table struct {
+	name   string // in docs/PERFORMANCE.md
 	title  string
 	header []string
 	lines  [][]string
@@ -152,9 +164,9 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.lines = append(t.lines, cells) }
 
-func (t table) String() string {
+// body returns the table without its title.
+func (t table) body() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s:\n\n", t.title)
 	widths := make([]int, len(t.header))
 	for _, line := range append([][]string{t.header}, t.lines...) {
 		for i, cell := range line {

@@ -15,6 +15,7 @@ type rival struct {
 	key               string                                        // of the ratio of `detect` to gophersnake's in the JSON; may be empty
 	noopName, noopKey string                                        // of its no-op
 	noop              func() error                                  // sends nothing and gets nothing; nil if another rival has it
+	begin             func(calls int) error                         // says how many calls come next; may be nil
 	prepare           func(data []float64, want []int) func() error // returns a call that checks its answer
 	parallel          bool                                          // one call need not wait for another, and goroutines are measured
 	process           server                                        // several rivals may share one
@@ -75,6 +76,20 @@ func (p *process) close() (err error) {
 		err = errors.Join(err, o.Close())
 	}
 	return errors.Join(err, p.child.close())
+}
+
+// repeats makes many calls of one.
+func (r rival) repeats(call func() error) func(calls int) (time.Duration, error) {
+	run := repeats(call)
+	if r.begin == nil {
+		return run
+	}
+	return func(calls int) (time.Duration, error) {
+		if err := r.begin(calls); err != nil {
+			return 0, err
+		}
+		return run(calls)
+	}
 }
 
 // repeats makes many calls of one.

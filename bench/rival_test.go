@@ -20,18 +20,18 @@ func TestRivals(t *testing.T) {
 			for _, r := range rivals {
 				for range 2 {
 					if r.noop != nil {
-						if err := r.noop(); err != nil {
+						if _, err := r.repeats(r.noop)(3); err != nil {
 							t.Errorf("%s: no-op: %v", r.name, err)
 						}
 					}
-					if err := r.prepare(data, want)(); err != nil {
+					if _, err := r.repeats(r.prepare(data, want))(2); err != nil {
 						t.Errorf("%s: %v", r.name, err)
 					}
-					if err := r.prepare(data[:10], detect(data[:10]))(); err != nil {
+					if _, err := r.repeats(r.prepare(data[:10], detect(data[:10])))(1); err != nil {
 						t.Errorf("%s: 10 values: %v", r.name, err)
 					}
 				}
-				if err := r.prepare(data, want[1:])(); err == nil || !strings.Contains(err.Error(), "wrong answer") {
+				if _, err := r.repeats(r.prepare(data, want[1:]))(1); err == nil || !strings.Contains(err.Error(), "wrong answer") {
 					t.Errorf("%s: want an error about a wrong answer, got %v", r.name, err)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +41,12 @@ func startSharedMemory(python string) ([]rival, error) {
 		return nil, errors.Join(err, unix.Munmap(memory))
 	}
 	s := &sharedMemory{child: child, memory: memory}
-	return []rival{{name: "shared memory and a pipe", noopName: "shared memory and a pipe", noop: s.noop, prepare: s.prepare, process: s}}, nil
+	spinning := &spinning{s, unsafe.Slice((*uint64)(unsafe.Pointer(&memory[size-4*sizeOfSize])), 4), 0}
+	const pipe, spin = "shared memory and a pipe", "shared memory, both sides spin"
+	return []rival{
+		{name: pipe, noopName: pipe, noop: s.noop, prepare: s.prepare, process: s},
+		{name: spin, noopName: spin, noop: spinning.noop, prepare: spinning.prepare, begin: spinning.begin, process: s},
+	}, nil
 }
 
 // call has the server look at so many bytes, and returns the answer, which is valid until the next call.
@@ -52,8 +58,11 @@ func (s *sharedMemory) call(bytes int) ([]int64, error) {
 	if _, err := io.ReadFull(s.stdout, s.size[:]); err != nil {
 		return nil, fmt.Errorf("reading an answer: %w", err)
 	}
-	answer := (*int64)(unsafe.Pointer(&s.memory[len(s.memory)/2]))
-	return unsafe.Slice(answer, binary.LittleEndian.Uint64(s.size[:])), nil
+	return s.answer(binary.LittleEndian.Uint64(s.size[:])), nil
+}
+
+func (s *sharedMemory) answer(count uint64) []int64 {
+	return unsafe.Slice((*int64)(unsafe.Pointer(&s.memory[len(s.memory)/2])), count)
 }
 
 func (s *sharedMemory) noop() error {
@@ -72,3 +81,34 @@ func (s *sharedMemory) prepare(data []float64, want []int) func() error {
 }
 
 func (s *sharedMemory) close() error { return errors.Join(s.child.close(), unix.Munmap(s.memory)) }
+
+// spinning is the same without the pipe: while it is called, both sides look at the memory all the time, and each takes all of a
+// processor. It is the least that another process can cost.
+type spinning struct {
+	*sharedMemory
+	words  []uint64 // the number of the request, its size, the number of the answer, its size
+	number uint64
+}
+
+// begin has the server spin for so many calls.
+func (s *spinning) begin(calls int) error {
+	binary.LittleEndian.PutUint64(s.size[:], 1<<63+uint64(calls)) //nolint:gosec // not negative
+	_, err := s.stdin.Write(s.size[:])
+	return err
+}
+
+func (s *spinning) call(bytes int) []int64 {
+	s.words[1] = uint64(bytes) //nolint:gosec // not negative
+	s.number++
+	atomic.StoreUint64(&s.words[0], s.number)
+	for atomic.LoadUint64(&s.words[2]) != s.number {
+	}
+	return s.answer(s.words[3])
+}
+
+func (s *spinning) noop() error { return check(s.call(0), nil, nil) }
+
+func (s *spinning) prepare(data []float64, want []int) func() error {
+	size := copy(s.memory, bytesOf(data))
+	return func() error { return check(s.call(size), want, nil) }
+}

@@ -1,12 +1,17 @@
 """What the benchmark calls. It imports little: it is part of the cold starts."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Iterator
 from itertools import repeat as times
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
 _THREE = np.array([1, 2, 3])
 _NONE = np.array([], dtype=np.int64)

@@ -1,0 +1,2 @@
+// Package outlierspb is generated from outliers.proto.
+package outlierspb
