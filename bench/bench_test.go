@@ -166,3 +166,19 @@ func TestQuantile(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkNoop is what `make bench-budget` profiles.
+func BenchmarkNoop(b *testing.B) {
+	in, err := python.Start(python.Config{Path: []string{"python"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := newContestants(b.Context(), in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	if _, err := c.noop(usual)(b.N); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/BINDINGS.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/BINDINGS.md", "docs/PERFORMANCE.md")
 
 FENCE = re.compile(
     r"(?:<!-- from: (?P<source>\S+) -->\s*\n)?^```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^```$",

@@ -1,0 +1,42 @@
+"""Reads `perf report -t '|' --sort dso,symbol` and prints where the time of a no-op goes, by part of the call."""
+
+import re
+import sys
+
+# The first that matches "library symbol" counts.
+PARTS = {
+    r"_multiarray_umath|openblas|kernel|bench\.series|NormFloat64|ld-linux": "not the call: start, interrupts, other threads",
+    r"bench\.\(\*contestants\)": "the loop that calls",
+    r"function_call_array|runtime\.": "crossing from Go to C and back",
+    r"libc.* (__GI_)*_*pthread_|pthread_\w+@plt|take_gil|drop_gil|PyEval_(Save|Restore)Thread|PyThreadState_(MustExit|Swap)|errno_location|tstate": (
+        "attach: taking the GIL and giving it up"
+    ),
+    r"python\.\(\*(gate|slot)\)": "gate: a slot for the call and back",
+    r"context\.|python\.\(\*(Interpreter|freeList)\)": "Go: state of the interpreter and of the context",
+    r"go/python\.": "Go: argument and result",
+    r"libgophersnake": "core: array, call, what Python kept, statistics",
+    r"libpython|libc\.": "Python: the function call itself",
+}
+
+
+def main() -> None:
+    shares = dict.fromkeys([*PARTS.values(), "other"], 0.0)
+    largest: dict[str, list[str]] = {part: [] for part in shares}
+    for line in sys.stdin:
+        if line.startswith("#") or line.count("|") < 2:
+            continue
+        share, library, symbol = (field.strip() for field in line.split("|")[:3])
+        name = f"{library} {symbol.removeprefix('[.] ')}"
+        part = next((part for pattern, part in PARTS.items() if re.search(pattern, name)), "other")
+        shares[part] += float(share.rstrip("%"))
+        if len(largest[part]) < 3 and float(share.rstrip("%")) >= 0.5:
+            largest[part].append("`" + name.split()[-1].split("/")[-1].split("@@")[0] + "`")
+    print("| part | share of the time | mostly |")
+    print("| --- | ---: | --- |")
+    for part, share in shares.items():
+        if share >= 0.05:
+            print(f"| {part} | {share:.0f} % | {', '.join(largest[part])} |")
+
+
+if __name__ == "__main__":
+    main()
