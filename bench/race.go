@@ -88,20 +88,22 @@ func race(heats []heat, pace pace, step func()) error {
 	return nil
 }
 
-// warmUp finds how many calls fill a round.
+// warmUp finds how many calls fill a round. It does so twice: the first calls open connections and fill caches.
 func (c *contestant) warmUp(length time.Duration) error {
 	if c.long {
 		length *= 5
 	}
-	for c.calls = max(c.least, 1); ; c.calls *= 2 {
-		took, err := c.run(c.calls)
-		if err != nil {
-			return err
-		}
-		if took >= length {
-			return nil
+	for range 2 {
+		var took time.Duration
+		for c.calls = max(c.least, 1) / 2; took < length; {
+			c.calls = max(2*c.calls, 1)
+			var err error
+			if took, err = c.run(c.calls); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // round makes the calls of one round, on a goroutine of its own, and returns the nanoseconds for one of them. Some calls before
