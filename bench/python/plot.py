@@ -93,7 +93,8 @@ def latency(report: Report) -> Figure:
     shown = {
         "C floor": "C floor",
         "gophersnake, Bind": "gophersnake",
-        "shared memory and a pipe": "shared memory",
+        "shared memory and a pipe": "shared memory and a pipe",
+        "shared memory, both sides spin": "shared memory, spinning",
         "raw bytes, unix socket": "raw bytes, unix socket",
         "raw bytes, pipe": "raw bytes, pipe",
         "HTTP, JSON, TCP": "HTTP, JSON",
@@ -101,7 +102,13 @@ def latency(report: Report) -> Figure:
         "gRPC, packed doubles, unix socket": "gRPC, packed doubles",
         "gRPC, a message per value, TCP": "gRPC, a message per value",
     }
-    styles = {"gRPC, raw bytes": ":", "gRPC, packed doubles": "--", "raw bytes, pipe": "--", "C floor": "--"}
+    styles = {
+        "shared memory, spinning": ":",
+        "gRPC, raw bytes": ":",
+        "gRPC, packed doubles": "--",
+        "raw bytes, pipe": "--",
+        "C floor": "--",
+    }
     figure, axes = plt.subplots(figsize=(10, 6), layout="constrained")
     ends = []
     for by, name in shown.items():
@@ -125,7 +132,7 @@ def latency(report: Report) -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("float64 values in the array")
     axes.set_title(
-        "One call of `detect` (outliers of an array in NumPy), median time, by the length of the array", loc="left"
+        "One call of detect (outliers of an array in NumPy), median time, by the length of the array", loc="left"
     )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: duration(y)))
@@ -157,8 +164,10 @@ def overhead(report: Report) -> Figure:
     figure, axes = plt.subplots(figsize=(10, 0.42 * len(rows) + 1.4), layout="constrained")
     us = [row["ns"] / 1000 for row in rows]
     names = [row["by"] for row in rows]
-    ours = next(row["ns"] / 1000 for row in rows if row["by"] == "gophersnake, Bind")
-    texts = [duration(time) + (f", {number(time / ours)} × gophersnake" if time > 2 * ours else "") for time in us]
+    texts = [
+        duration(time) + (f", {number(row['vs_bind'])} × gophersnake" if row["vs_bind"] > 2 else "")
+        for time, row in zip(us, rows, strict=True)
+    ]
     bars(axes, names, us, texts, [colour(name) for name in names])
     axes.set_xscale("log")
     axes.set_xlim(min(us) / 2, max(us) * 25)
@@ -180,7 +189,7 @@ def throughput(report: Report) -> Figure:
     ends: tuple[list[tuple[float, float, str, str]], ...] = ([], [])
     for name, rows in loads.items():
         goroutines = [row["goroutines"] for row in rows]
-        label = name.replace("`", "").replace(", 1,000", "")
+        label = name.replace("`", "").replace(", 1,000", "").split(", packed")[0].replace(", over", " over")
         left.plot(goroutines, [row["vs_one"] for row in rows], color=colours[name], marker="o", ms=5, lw=2)
         ends[0].append((goroutines[-1], rows[-1]["vs_one"], label, colours[name]))
         right.plot(goroutines, [row["p99_us"] for row in rows], color=colours[name], marker="o", ms=5, lw=2)
