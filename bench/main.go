@@ -229,7 +229,7 @@ func (r *report) countCosts(c *contestants, heats []heat, calls int) error {
 	for _, h := range heats {
 		for _, c := range h {
 			if c.job == "detect" && (c.n == usual || c.n == largest/10) {
-				copies, err := costOf(c.run, max(calls/c.n, c.least))
+				copies, err := costOf(c.run, max(10*calls/c.n, c.least))
 				if err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
 				}
@@ -281,8 +281,10 @@ func newMachine(in *python.Interpreter) (m machine, err error) {
 	if m.NumPy, err = ask(in, "numpy_version"); err != nil {
 		return m, err
 	}
-	m.Rivals, err = ask(in, "rivals")
-	return m, err
+	if m.Rivals, err = ask(in, "rivals"); err != nil {
+		return m, fmt.Errorf("%w: want the environment that `make .venv-bench` makes", err)
+	}
+	return m, nil
 }
 
 // ask returns the text that a function of the module `machine` returns.
