@@ -66,7 +66,7 @@ type options struct {
 }
 
 func main() {
-	asked, err := runFirst(os.Args[1:])
+	asked, err := runAgain(os.Args[1:])
 	if !asked {
 		var o options
 		flag.StringVar(&o.out, "out", "", "write bench.json, bench.md and the plots to `FOLDER`")
@@ -89,6 +89,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// runAgain does what this program does when it has started itself. It tells whether the arguments ask for that.
+func runAgain(arguments []string) (asked bool, err error) {
+	if asked, err = runFirst(arguments); !asked {
+		asked, err = runKept(arguments)
+	}
+	return asked, err
 }
 
 func run(o options, stdout, stderr io.Writer) (err error) {
@@ -169,7 +177,12 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (r *report, 
 	if err != nil {
 		return nil, err
 	}
-	heats, err := c.heats(plan.lengths, rivals)
+	kept, err := startKeptMemory(in.Executable())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, kept.close()) }()
+	heats, err := c.heats(plan.lengths, rivals, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +241,7 @@ func (r *report) countCosts(c *contestants, heats []heat, calls int) error {
 	r.addCost(noop, fresh)
 	for _, h := range heats {
 		for _, c := range h {
-			if c.job == "detect" && (c.n == usual || c.n == largest/10) {
+			if c.job == "detect" && c.by != byKept && (c.n == usual || c.n == largest/10) {
 				copies, err := costOf(c.run, max(10*calls/c.n, c.least))
 				if err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
