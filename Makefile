@@ -184,7 +184,7 @@ bench-budget: .venv-bench core ## profile a no-op with perf: where its time goes
 	@command -v perf >/dev/null || { echo 'missing: perf (apt-get install linux-perf)' >&2; exit 1; }
 	@mkdir -p build && cd bench && go test -c -o ../build/bench.test . && \
 	  perf record --quiet --event cpu-clock --freq 2000 --output ../build/perf.data \
-	    ../build/bench.test -test.run '^$$' -test.bench Noop -test.benchtime 10s && \
+	    ../build/bench.test -test.run '^$$' -test.bench Noop -test.benchtime 10s >/dev/null && \
 	  perf report --input ../build/perf.data --stdio --no-children --field-separator '|' --sort dso,symbol 2>/dev/null | \
 	  $(GOPHERSNAKE_PYTHON)/bin/python -I python/budget.py
 
