@@ -1,7 +1,7 @@
 //! Making Python objects of the arguments that the host describes.
 #![expect(unsafe_code, reason = "builds Python objects through the C API")]
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PySet, PyString, PyTuple};
@@ -292,7 +292,10 @@ impl<'a, 'py> Arguments<'a, 'py> {
     }
 
     fn children(&mut self, py: Python<'py>, count: usize, depth: u32) -> Result<Vec<Bound<'py, PyAny>>, Failure> {
-        let mut items = Vec::with_capacity(count);
+        let mut items = Vec::new();
+        if items.try_reserve(count).is_err() {
+            return Err(PyMemoryError::new_err(format!("no room for {count} items")).into());
+        }
         for _ in 0..count {
             items.push(self.build(py, depth + 1)?);
         }

@@ -8,6 +8,7 @@
 
 use std::ptr::null_mut;
 
+use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -336,6 +337,7 @@ impl<'py> Builder<'_, 'py> {
                 format!("the result has more than {MAX_VALUES} values"),
             ));
         }
+        reserve(&mut self.tree.values, 1)?;
         self.tree.values.push(value);
         Ok(self.tree.values.len() - 1)
     }
@@ -346,6 +348,7 @@ impl<'py> Builder<'_, 'py> {
 
     fn data(&mut self, kind: Kind, data: &[u8]) -> Result<(), Failure> {
         let position = self.tree.bytes.len() as u64;
+        reserve(&mut self.tree.bytes, data.len())?;
         self.tree.bytes.extend_from_slice(data);
         self.leaf(kind, position, data.len() as u64)
     }
@@ -707,4 +710,11 @@ fn memoryview_bytes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'p
         return Ok(None);
     }
     Ok(Some(object.call_method0("tobytes")?.cast_into()?))
+}
+
+/// Makes room. Results may be as large as memory: an exception, where Rust would end the process.
+fn reserve<T>(items: &mut Vec<T>, more: usize) -> Result<(), Failure> {
+    items
+        .try_reserve(more)
+        .map_err(|_| PyMemoryError::new_err(format!("no room for {more} items more of a result")).into())
 }

@@ -232,6 +232,13 @@ func TestTaskErrors(t *testing.T) {
 			t.Errorf("the frames are %v", names)
 		}
 	}
+	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if guarded, err := in.Func("coroutines:fails_guarded"); err != nil {
+		t.Error(err)
+	} else if _, err := guarded.Call(limited); !errors.Is(err, ValueError) {
+		t.Errorf("got %v", err)
+	}
 	for _, name := range []string{"exits", "exits_inside"} {
 		if err := run(in, "coroutines:"+name); !errors.Is(err, SystemExit) && !errors.Is(err, cancelledError) {
 			t.Errorf("%s: got %v", name, err)

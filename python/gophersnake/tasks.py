@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     # Where it is needed, it is imported only then: that takes 50 ms.
     import asyncio
 
+# The attribute itself, since a class may have one of its own by this name, which may raise.
+_PLACES: Any = vars(BaseException)["__traceback__"]
+
 
 def is_async(function: Any) -> bool | None:
     """Return whether a call of the function returns a coroutine: True or None."""
@@ -53,10 +56,10 @@ class Task:
 
             self._exception = asyncio.CancelledError()
         elif self._exception is not None:
-            link = self._exception.__traceback__
+            link = _PLACES.__get__(self._exception)
             if link is not None:
-                self._exception.__traceback__ = link.tb_next  # without the frame of _run
-            traceback.clear_frames(self._exception.__traceback__)  # they may hold memory that Go lent
+                _PLACES.__set__(self._exception, link.tb_next)  # without the frame of _run
+            traceback.clear_frames(_PLACES.__get__(self._exception))  # they may hold memory that Go lent
         self._task = None
         _running.pop(self._number, None)
         _finished(self._number)

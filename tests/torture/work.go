@@ -21,7 +21,7 @@ import (
 	"github.com/gophersnake/gophersnake/go/python"
 )
 
-//go:embed python/torturing.py
+//go:embed python
 var files embed.FS
 
 // World is an interpreter and what the kinds of work use of it.

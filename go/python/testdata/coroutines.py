@@ -23,6 +23,19 @@ async def fails(*args: Any) -> None:
     await inner(args)
 
 
+class Guarded(ValueError):
+    """Has no attributes that can be read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        """Raise."""
+        raise RuntimeError(name)
+
+
+async def fails_guarded() -> None:
+    """Fail with an exception that nobody can look at."""
+    raise Guarded
+
+
 async def inner(args: Any) -> None:
     """Fail."""
     raise ValueError(f"deep {len(args)}")
