@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ErrOverloaded: as many calls wait as [Config].MaxQueued allows, or [LaneOption.MaxQueued] in a lane. The call was not made;
-// try again later.
+// ErrOverloaded tells that as many calls wait as [Config].MaxQueued allows, or [LaneOption.MaxQueued] in a lane. The call was
+// not made; try again later.
 var ErrOverloaded = errors.New("python: too many calls wait")
 
 // CallOption is an option of [Interpreter.Func]: [Lane].
