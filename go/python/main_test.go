@@ -19,11 +19,21 @@ const (
 	scenarioVariable = "GOPHERSNAKE_TEST_SCENARIO"
 	testdataVariable = "GOPHERSNAKE_TEST_DATA"
 	startsVariable   = "GOPHERSNAKE_TEST_STARTS" // a file that gets a line whenever the test program starts
-	scenarioTimeout  = 90 * time.Second
 )
 
 // scenarios are what [runScenario] runs, each in a process of its own.
 var scenarios = map[string]func(){}
+
+// scenarioTimeout is far beyond what any takes.
+var scenarioTimeout = patience(90 * time.Second)
+
+// patience is a time limit: longer where each call collects garbage.
+func patience(limit time.Duration) time.Duration {
+	if collects {
+		return 10 * limit
+	}
+	return limit
+}
 
 // scenario registers a scenario: var _ = scenario("name", func() { … }). It fails by [fail], by a panic or by a crash.
 func scenario(name string, body func()) struct{} {
