@@ -115,7 +115,7 @@ del threads, t, work`, with(n, KW{"f": function}))
 		{"thread Goexit", slow, threaded("try: f()\n        except gophersnake.GoExit: pass", exits)},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
-			calls := kind.calls
+			calls := repetitions(kind.calls)
 			if testing.Short() {
 				calls /= 10
 			}
@@ -124,7 +124,7 @@ del threads, t, work`, with(n, KW{"f": function}))
 					t.Fatal(err)
 				}
 			}
-			work(max(calls/10, 2_000)) // fills caches
+			work(max(calls/10, repetitions(2_000))) // fills caches
 			before, hosted, routines := count(t, in), in.Stats().Hosted, runtime.NumGoroutine()
 			work(calls)
 			// What Go and Python hold by one another takes a collection on each side, in turn.

@@ -45,9 +45,9 @@ func TestCancelLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	calls := 100_000
+	calls := repetitions(100_000)
 	if testing.Short() {
-		calls = 5_000
+		calls = repetitions(5_000)
 	}
 	var wg sync.WaitGroup
 	for range 2 {

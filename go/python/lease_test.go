@@ -471,7 +471,7 @@ func TestBuffersOfManyShapes(t *testing.T) {
 	buffer := bind[func(context.Context, []float64) error](t, in, "zlib:crc32") // takes a buffer and drops it
 	data := make([]float64, 1000)
 	calls := func() {
-		for i := range 100_000 {
+		for i := range repetitions(100_000) {
 			if err := buffer(context.Background(), data[:i%len(data)+1]); err != nil {
 				t.Fatal(err)
 			}

@@ -35,6 +35,14 @@ func patience(limit time.Duration) time.Duration {
 	return limit
 }
 
+// repetitions is how often something is done that costs little: less often where each call collects garbage.
+func repetitions(n int) int {
+	if collects {
+		return n / 200
+	}
+	return n
+}
+
 // scenario registers a scenario: var _ = scenario("name", func() { … }). It fails by [fail], by a panic or by a crash.
 func scenario(name string, body func()) struct{} {
 	if scenarios[name] != nil {
