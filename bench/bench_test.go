@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/gophersnake/gophersnake/go/python"
 )
 
 // TestMain is also the program that is started anew for the cold starts.
@@ -83,7 +81,7 @@ func TestQuick(t *testing.T) {
 
 // TestWrongAnswer sees that every contestant that returns something is found out if it is wrong.
 func TestWrongAnswer(t *testing.T) {
-	in, err := python.Start(python.Config{Path: []string{"python"}})
+	in, err := startPython()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +167,7 @@ func TestQuantile(t *testing.T) {
 
 // BenchmarkNoop is what `make bench-budget` profiles.
 func BenchmarkNoop(b *testing.B) {
-	in, err := python.Start(python.Config{Path: []string{"python"}})
+	in, err := startPython()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type child struct {
 func startChild(python string, file *os.File, script string, arguments ...string) (*child, error) {
 	// Isolated as the interpreter in this process is, but for the folder of the script, which is on sys.path.
 	command := exec.Command(python, append([]string{"-E", "-s", filepath.Join("python", script)}, arguments...)...)
+	command.Env = keeping()
 	command.Stderr = os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us
 	if file != nil {

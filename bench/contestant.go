@@ -109,7 +109,7 @@ func detect(data []float64) (indices []int) {
 }
 
 // heats returns who races against whom.
-func (c *contestants) heats(lengths []int, rivals []rival, kept *keptMemory) ([]heat, error) {
+func (c *contestants) heats(lengths []int, rivals []rival) ([]heat, error) {
 	noops := heat{
 		{name: "noop, C floor", by: byC, n: usual, run: c.inC(c.noopFloor, gilHeld, usual, nil)},
 		{name: noopName, by: byBind, n: usual, run: c.noop(usual), key: "noop_vs_c"},
@@ -133,7 +133,7 @@ func (c *contestants) heats(lengths []int, rivals []rival, kept *keptMemory) ([]
 	}
 	heats := []heat{noops.of("noop"), others.of("noop").long()}
 	for _, n := range lengths {
-		ours, others, err := c.detects(n, rivals, kept)
+		ours, others, err := c.detects(n, rivals)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +155,7 @@ func (c *contestants) heats(lengths []int, rivals []rival, kept *keptMemory) ([]
 }
 
 // detects returns all who find the outliers of n values: those who do it on the thread of the caller, and the others.
-func (c *contestants) detects(n int, rivals []rival, kept *keptMemory) (ours, others heat, err error) {
+func (c *contestants) detects(n int, rivals []rival) (ours, others heat, err error) {
 	want := detect(c.data[:n])
 	floor, err := loadFloor("detect", len(want))
 	if err != nil {
@@ -166,7 +166,6 @@ func (c *contestants) detects(n int, rivals []rival, kept *keptMemory) (ours, ot
 		{name: "detect, Bind", by: byBind, n: n, run: c.find(c.detectBound, n, want)},
 		{name: "detect, Function.Call", by: byCall, n: n, run: c.detectCall(n, want)},
 		{name: fmt.Sprintf("detect in batches of %d, each", batch), by: byMap, n: n, least: batch, run: c.detectBatch(n, want)},
-		{name: "detect, Bind, freed memory kept", by: byKept, n: n, run: kept.detects(n)},
 		{name: "detect, Python loop", by: byLoop, n: n, run: c.loop("detect", n, want)},
 	}
 	others = heat{

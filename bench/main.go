@@ -94,7 +94,7 @@ func main() {
 // runAgain does what this program does when it has started itself. It tells whether the arguments ask for that.
 func runAgain(arguments []string) (asked bool, err error) {
 	if asked, err = runFirst(arguments); !asked {
-		asked, err = runKept(arguments)
+		asked, err = runMalloc(arguments)
 	}
 	return asked, err
 }
@@ -104,7 +104,7 @@ func run(o options, stdout, stderr io.Writer) (err error) {
 	if err := os.Setenv("OPENBLAS_NUM_THREADS", "1"); err != nil {
 		return err
 	}
-	in, err := python.Start(python.Config{Path: []string{"python"}})
+	in, err := startPython()
 	if err != nil {
 		return err
 	}
@@ -177,12 +177,12 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (r *report, 
 	if err != nil {
 		return nil, err
 	}
-	kept, err := startKeptMemory(in.Executable())
+	usualMalloc, keepingMalloc, err := startMallocs(in.Executable())
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, kept.close()) }()
-	heats, err := c.heats(plan.lengths, rivals, kept)
+	defer func() { err = errors.Join(err, usualMalloc.close(), keepingMalloc.close()) }()
+	heats, err := c.heats(plan.lengths, rivals)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +197,12 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (r *report, 
 	iterations, err := iterations(in)
 	if err != nil {
 		return nil, err
+	}
+	for _, n := range plan.lengths {
+		heats = append(heats, heat{
+			{name: "detect, malloc as it is", n: n, run: usualMalloc.detects(n)},
+			{name: "detect, freed memory kept", n: n, run: keepingMalloc.detects(n)},
+		})
 	}
 	heats = slices.Concat(heats, conversions, callbacks, iterations)
 	progress.begin("1/3, calls in turn", plan.pace.rounds)
@@ -241,7 +247,7 @@ func (r *report) countCosts(c *contestants, heats []heat, calls int) error {
 	r.addCost(noop, fresh)
 	for _, h := range heats {
 		for _, c := range h {
-			if c.job == "detect" && c.by != byKept && (c.n == usual || c.n == largest/10) {
+			if c.job == "detect" && (c.n == usual || c.n == largest/10) {
 				copies, err := costOf(c.run, max(10*calls/c.n, c.least))
 				if err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
