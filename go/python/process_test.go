@@ -66,6 +66,7 @@ var _ = scenario("ends of forks", func() {
 		fmt.Println("end")
 	}()
 	check(run(in, "start_processes:give", func() { fmt.Println("Go runs") }))
+	check(run(in, "coroutines:sleep", 0)) // so that there is a loop, whose thread a child does not have
 	how := os.Getenv("HOW")
 	var status int
 	if nested := os.Getenv("NESTED") != ""; nested {

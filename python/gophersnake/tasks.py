@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import threading
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -157,6 +158,17 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         except BaseException:  # what a task of a task raised, such as SystemExit; that task has it too
             continue
     loop.close()
+
+
+def _leave_host() -> None:
+    """Forget the loop in a forked process, where its thread is not."""
+    global _lock, _loop, _thread, _stopped
+    _lock = threading.Lock()
+    _loop, _thread, _stopped = None, None, True
+    _running.clear()
+
+
+os.register_at_fork(after_in_child=_leave_host)
 
 
 def stop() -> None:

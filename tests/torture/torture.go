@@ -40,6 +40,8 @@ const (
 	caseVariable  = "GOPHERSNAKE_TORTURE_CASE"
 	shortVariable = "GOPHERSNAKE_TORTURE_SHORT"
 	seedVariable  = "GOPHERSNAKE_TORTURE_SEED"
+	// againVariable names a file that is made when a program is started by a case, which nothing does.
+	againVariable = "GOPHERSNAKE_TORTURE_AGAIN"
 )
 
 // short tells whether this is the short form, for `make test`.
@@ -67,6 +69,10 @@ func Main(cases ...Case) {
 			}
 		}
 		Fail("there is no case %q", name)
+	}
+	if file := os.Getenv(againVariable); file != "" {
+		Check(os.WriteFile(file, fmt.Appendf(nil, "%q", os.Args), 0o600))
+		os.Exit(3)
 	}
 	brief := flag.Bool("short", false, "do less of everything, for `make test`")
 	pattern := flag.String("run", "", "run the cases whose name matches this `expression`")
@@ -117,7 +123,13 @@ func (c Case) start(limit time.Duration, seed uint64) (said string, err error) {
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	command.WaitDelay = 10 * time.Second
-	command.Env = append(os.Environ(), caseVariable+"="+c.Name, fmt.Sprintf("%s=%d", seedVariable, seed))
+	folder, err := os.MkdirTemp("", "torture-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	again := filepath.Join(folder, "again")
+	command.Env = append(os.Environ(), againVariable+"="+again, caseVariable+"="+c.Name, fmt.Sprintf("%s=%d", seedVariable, seed))
 	if short {
 		command.Env = append(command.Env, shortVariable+"=1")
 	}
@@ -135,7 +147,10 @@ func (c Case) start(limit time.Duration, seed uint64) (said string, err error) {
 	ended := hung.Stop()
 	both := "\nstdout: " + clip(stdout.String()) + "\nstderr: " + clip(stderr.String())
 	var status *exec.ExitError
+	arguments, failure := os.ReadFile(again)
 	switch {
+	case failure == nil:
+		return "", fmt.Errorf("the case has started the program again, as %s%s", arguments, both)
 	case !ended:
 		return "", fmt.Errorf("no end within %v%s", limit, both)
 	case err != nil && !errors.As(err, &status):

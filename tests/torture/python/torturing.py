@@ -15,7 +15,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-import gophersnake
+try:
+    import gophersnake
+except ImportError:  # in a worker process
+    gophersnake = None
 
 # Values
 
