@@ -323,7 +323,8 @@ enum snake_phase
   SNAKE_PHASE_NONE = 0,
   // It waits for the GIL.
   SNAKE_PHASE_ATTACHING = 1,
-  // Python runs it, or C code that Python called.
+  // Python runs it, or C code that Python called. The host may end the references that it gave the call: from before
+  // another thread can attach, the call has its own.
   SNAKE_PHASE_RUNNING = 2,
   // It waits for a function of the host's.
   SNAKE_PHASE_CALLBACK = 3,

@@ -20,7 +20,8 @@ pub enum Phase {
     None = 0,
     /// It waits for the GIL.
     Attaching = 1,
-    /// Python runs it, or C code that Python called.
+    /// Python runs it, or C code that Python called. The host may end the references that it gave the call: from before
+    /// another thread can attach, the call has its own.
     Running = 2,
     /// It waits for a function of the host's.
     Callback = 3,

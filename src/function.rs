@@ -197,10 +197,17 @@ pub unsafe extern "C" fn snake_function_call(
         // SAFETY: the caller's promise.
         let function = unsafe { borrow(py, function) }.inspect_err(|_| give_back())?;
         attached.enter_call(call.token, activity).inspect_err(|_| give_back())?;
+        // To capture runs Python code, which lets others attach: see `Phase::Running`.
+        let held = if call.capture == 0 {
+            Ok(SmallVec::new())
+        } else {
+            hold(py, described.values)
+        };
+        let held = held.map_err(describe).inspect_err(|_| give_back())?;
         let captured = output::capture(py, call.capture);
         // SAFETY: the caller's promise.
         let outcome = unsafe { run_one(&function, call, &described, [lend0, lend1, lend2, lend3], &attached) };
-        drop(function);
+        drop((function, held));
         output::complete();
         drop(captured);
         let keeps = attached.leave_call();

@@ -270,9 +270,9 @@ func (f *frame) abandon() {
 	slot := -1
 	if f.watched.Load().slot.Swap(slotLost) == slotHeld {
 		slot = f.slot
-		f.lane.frames[slot] = nil
+		f.lane.frames[slot].Store(nil)
 	}
-	f.number = f.lane.gate.abandon(slot)
+	f.number = f.lane.gate.abandon(slot, f.isSettled)
 }
 
 // endAbandoned gives back what a call used that nobody waits for any more.

@@ -33,7 +33,8 @@ func TestLargeArguments(t *testing.T) {
 			t.Errorf("a string of %d bytes: got %d, %v", size, len(text), err)
 		}
 	}
-	for _, frame := range in.frames {
+	for i := range in.frames {
+		frame := in.frames[i].Load()
 		if frame != nil && (cap(frame.values) > keptValues || cap(frame.bytes) > keptBytes) {
 			t.Errorf("a frame keeps room for %d values and %d bytes", cap(frame.values), cap(frame.bytes))
 		}
@@ -61,7 +62,8 @@ func TestFramesAreReset(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	for _, frame := range in.frames {
+	for i := range in.frames {
+		frame := in.frames[i].Load()
 		if frame != nil && (len(frame.kept) > 0 || slices.ContainsFunc(frame.kept[:cap(frame.kept)], func(o any) bool { return o != nil })) {
 			t.Error("a frame still holds an object")
 		}

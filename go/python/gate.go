@@ -41,8 +41,16 @@ type gate struct {
 	idle      chan struct{}
 	isIdle    bool
 	retired   []retiree
-	abandoned []uint64 // the numbers of the calls that go on without a slot
-	number    uint64   // the last of them
+	abandoned []abandonedCall
+	number    uint64 // of the last of them
+	// settled tells whether the call that has a slot needs nothing any more that is retired. It may be nil.
+	settled func(slot int) bool
+}
+
+// abandonedCall goes on without a slot.
+type abandonedCall struct {
+	number  uint64
+	settled func() bool // as that of a gate
 }
 
 // retiree is something that calls may still use which were under way when it was retired.
@@ -275,11 +283,11 @@ func (g *gate) takeAgain() int {
 
 // abandon gives the slot of a call back that goes on until forget, without anybody who waits for it. What is retired
 // waits for it all the same. The slot is -1 if the call is suspended: it has none, and what was retired does not wait for it.
-func (g *gate) abandon(slot int) (number uint64) {
+func (g *gate) abandon(slot int, settled func() bool) (number uint64) {
 	g.mu.Lock()
 	g.number++
 	number = g.number
-	g.abandoned = append(g.abandoned, number)
+	g.abandoned = append(g.abandoned, abandonedCall{number, settled})
 	for i, r := range g.retired {
 		if slot >= 0 && r.slots[slot/64]&(1<<(slot%64)) != 0 {
 			g.retired[i].abandoned = append(r.abandoned, number)
@@ -297,37 +305,65 @@ func (g *gate) abandon(slot int) (number uint64) {
 func (g *gate) forget(number uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	ended := func(n uint64) bool { return n == number }
-	g.abandoned = slices.DeleteFunc(g.abandoned, ended)
+	g.abandoned = slices.DeleteFunc(g.abandoned, func(call abandonedCall) bool { return call.number == number })
 	for i := range g.retired {
-		g.retired[i].abandoned = slices.DeleteFunc(g.retired[i].abandoned, ended)
+		g.retired[i].abandoned = slices.DeleteFunc(g.retired[i].abandoned, func(n uint64) bool { return n == number })
 	}
 	g.sweep()
 	g.suspended.Add(-1)
 	g.offer() // a closed gate may be idle now
 }
 
-// retire frees something that nobody takes into use any more, when the calls that run now have ended. So a call does
-// not have to count itself in and out of all that it uses: it only has to look, once it has its slot, that the thing
+// retire frees something that nobody takes into use any more, when the calls that run now have ended or settled. So a call
+// does not have to count itself in and out of all that it uses: it only has to look, once it has its slot, that the thing
 // is not closed.
 func (g *gate) retire(free func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	// Raised before the slots are looked at: whoever gives one back afterwards waits for the lock, and settles.
 	g.waiting.Add(1)
-	busy := g.busy()
-	if isZero(busy) && len(g.abandoned) == 0 {
+	slots := g.unsettled()
+	var abandoned []uint64
+	for _, call := range g.abandoned {
+		if !call.settled() {
+			abandoned = append(abandoned, call.number)
+		}
+	}
+	if isZero(slots) && len(abandoned) == 0 {
 		g.waiting.Add(-1)
 		free()
 		return
 	}
-	g.retired = append(g.retired, retiree{busy, slices.Clone(g.abandoned), free})
+	g.retired = append(g.retired, retiree{slots, abandoned, free})
 }
 
-// settle frees what only the call that held this slot still used. The caller holds the lock.
+// unsettled returns a bit for each slot whose call may need what is retired now. The caller holds the lock.
+func (g *gate) unsettled() []uint64 {
+	slots := g.busy()
+	if g.settled == nil {
+		return slots
+	}
+	for i, word := range slots {
+		for left := word; left != 0; left &= left - 1 {
+			if bit := bits.TrailingZeros64(left); g.settled(i*64 + bit) {
+				slots[i] &^= 1 << bit
+			}
+		}
+	}
+	return slots
+}
+
+// settle frees what only the call that held this slot still used, or calls that have settled. The caller holds the lock.
 func (g *gate) settle(slot int) {
+	if len(g.retired) == 0 {
+		return
+	}
+	unsettled := g.unsettled()
+	unsettled[slot/64] &^= 1 << (slot % 64)
 	for _, r := range g.retired {
-		r.slots[slot/64] &^= 1 << (slot % 64)
+		for i := range r.slots {
+			r.slots[i] &= unsettled[i]
+		}
 	}
 	g.sweep()
 }

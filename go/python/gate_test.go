@@ -434,15 +434,45 @@ var _ = scenario("calls after shutdown", func() {
 	}
 })
 
+func never() bool { return false }
+
+// What is retired does not wait for a call that has references of its own, with a slot or without, also if it settles later.
+func TestGateRetiresBesideSettled(t *testing.T) {
+	g := newGate(3, func() origin { return outside })
+	settled := map[int]bool{}
+	g.settled = func(slot int) bool { return settled[slot] }
+	long, _ := g.enter(context.Background())
+	given, _ := g.enter(context.Background())
+	g.abandon(given, func() bool { return true })
+	settled[long] = true
+	freed := 0
+	free := func() { freed++ }
+	g.retire(free)
+	if freed != 1 {
+		t.Fatal("waits for calls that have settled")
+	}
+	late, _ := g.enter(context.Background())
+	short, _ := g.enter(context.Background())
+	g.retire(free)
+	if freed != 1 {
+		t.Fatal("freed while a call may use it")
+	}
+	settled[late] = true
+	g.leave(short)
+	if freed != 2 {
+		t.Fatal("waits for a call that has settled since")
+	}
+}
+
 // What is retired waits for a call that was abandoned, and for no other one that was.
 func TestGateRetiresBehindAbandoned(t *testing.T) {
 	g := newGate(2, func() origin { return outside })
 	first, _ := g.enter(context.Background())
 	freed := false
-	early := g.abandon(first)
+	early := g.abandon(first, never)
 	g.retire(func() { freed = true })
 	second, _ := g.enter(context.Background())
-	late := g.abandon(second)
+	late := g.abandon(second, never)
 	g.forget(late)
 	if freed {
 		t.Fatal("freed while a call may use it")
@@ -454,7 +484,7 @@ func TestGateRetiresBehindAbandoned(t *testing.T) {
 	third, _ := g.enter(context.Background())
 	freed = false
 	g.retire(func() { freed = true })
-	number := g.abandon(third)
+	number := g.abandon(third, never)
 	if freed {
 		t.Fatal("freed while the call goes on that had a slot")
 	}

@@ -1,5 +1,8 @@
 package python
 
+// #include "core.h"
+import "C"
+
 import (
 	"context"
 	"errors"
@@ -58,13 +61,17 @@ type lane struct {
 	in     *Interpreter
 	option LaneOption
 	gate   *gate
-	frames []*frame // the one for each slot of the gate, if it has one; frame.slot says which
+	frames []atomic.Pointer[frame] // the one for each slot of the gate, if it has one; frame.slot says which
 }
 
 func newLane(in *Interpreter, option LaneOption) *lane {
 	l := &lane{in: in, option: option, gate: newGate(option.slots, originOfCaller)}
 	l.gate.maxQueued = option.maxQueued
-	l.frames = make([]*frame, l.gate.capacity())
+	l.frames = make([]atomic.Pointer[frame], l.gate.capacity())
+	l.gate.settled = func(slot int) bool {
+		f := l.frames[slot].Load()
+		return f != nil && f.isSettled()
+	}
 	return l
 }
 
@@ -149,7 +156,7 @@ func (l *lane) enter(ctx context.Context) (*frame, error) {
 	}
 	freed.giveBack()
 	// Nobody else reads or writes this element while the slot is taken.
-	f := l.frames[slot]
+	f := l.frames[slot].Load()
 	if f == nil {
 		f = l.newFrame(slot)
 	}
@@ -173,7 +180,7 @@ func (l *lane) overloaded() error {
 func (l *lane) newFrame(slot int) *frame {
 	f := frames.take()
 	f.in, f.lane, f.slot = l.in, l, slot
-	l.frames[slot] = f
+	l.frames[slot].Store(f)
 	return f
 }
 
@@ -181,6 +188,12 @@ func (l *lane) newFrame(slot int) *frame {
 func (f *frame) leave() {
 	f.reset()
 	f.leaveEmpty()
+}
+
+// isSettled tells whether the core has references of its own to all that the call was given: see SNAKE_PHASE_RUNNING.
+func (f *frame) isSettled() bool {
+	phase := atomic.LoadUint64((*uint64)(&f.outer.activity.phase))
+	return phase == C.SNAKE_PHASE_RUNNING || phase == C.SNAKE_PHASE_CALLBACK
 }
 
 // leaveOrAbandon is leave for a call that has this error: if it was abandoned, the frame is no longer the caller's.
@@ -209,9 +222,9 @@ func (f *frame) suspend(outermost bool) (given bool, err error) {
 	if w != nil && !w.slot.CompareAndSwap(slotHeld, slotGiven) {
 		return false, nil
 	}
-	f.lane.frames[f.slot] = nil
+	f.lane.frames[f.slot].Store(nil)
 	if err := f.lane.gate.suspend(f.slot, outermost); err != nil {
-		f.lane.frames[f.slot] = f
+		f.lane.frames[f.slot].Store(f)
 		f.holdSlot(w)
 		return false, err
 	}
@@ -226,17 +239,17 @@ func (f *frame) resume(outermost bool) {
 		return
 	}
 	f.slot = f.lane.gate.resume(outermost)
-	if other := f.lane.frames[f.slot]; other != nil {
+	if other := f.lane.frames[f.slot].Load(); other != nil {
 		frames.put(other)
 	}
-	f.lane.frames[f.slot] = f
+	f.lane.frames[f.slot].Store(f)
 	f.holdSlot(w)
 }
 
 // holdSlot notes that the call has its slot, which goes back if the call was given up just now.
 func (f *frame) holdSlot(w *watched) {
 	if w != nil && !w.slot.CompareAndSwap(slotGiven, slotHeld) {
-		f.lane.frames[f.slot] = nil
+		f.lane.frames[f.slot].Store(nil)
 		f.lane.gate.leave(f.slot)
 	}
 }

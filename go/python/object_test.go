@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -92,6 +93,44 @@ func eventually(holds func() bool) bool {
 		}
 	}
 	return holds()
+}
+
+// What is closed beside a call that lasts is given back all the same.
+func TestObjectsBesideLongCall(t *testing.T) {
+	in := interpreter(t)
+	read, same := function(t, in, "os:read"), function(t, in, "fixtures:same")
+	for _, captured := range []bool{false, true} {
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(background)
+		if captured {
+			ctx, _ = Capture(ctx)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- discarded(read.Call(ctx, int(reader.Fd()), 1)) }()
+		if !eventually(func() bool { return in.Stats().Running == 1 }) {
+			t.Fatal("the call does not begin")
+		}
+		before := in.Stats().Objects
+		for range repetitions(20_000) {
+			if err := discarded(same.Call(background, "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if more := in.Stats().Objects - before; more > 100 {
+			t.Errorf("%d objects are kept", more)
+		}
+		if err := writer.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		cancel()
+		_ = reader.Close()
+	}
 }
 
 // An object that is only an argument of a running call stays alive until the call has ended.
