@@ -146,6 +146,54 @@ lifetime: .venv-test core ## the Go tests while garbage is collected at every us
 	@echo '== test go with -tags gophersnake_gc'
 	@$(GO_TEST) -tags gophersnake_gc ./go/python
 
+# ONLY="lifetime limits" runs some of the programs; SEED=… repeats the random choices of a run that has failed.
+.PHONY: torture
+torture: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+torture: .venv-test core ## everything for long, at once and with the worst arguments: half an hour
+	@go build -o build/torture/ ./tests/torture/...
+	@status=0; for program in $(or $(ONLY),cancellation concurrency errors leaks lifetime limits processes signals); do \
+	  build/torture/$$program $(if $(SEED),-seed $(SEED)) || status=1; done; exit $$status
+
+# How long `make soak` works.
+SOAK ?= 10m
+.PHONY: soak
+soak: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+soak: .venv-test core ## all kinds of work for SOAK=10m, and whether anything grows
+	@go build -o build/torture/ ./tests/torture/soak
+	@build/torture/soak -for $(SOAK)
+
+# The tests that pass memory to and fro. Those under efence have an address space of their own kind.
+MEMORY_TESTS := Lend|Array|Map|Bind|Func|Object|Callback(Arg|Error|Panic|Gift|Lends|Nest|Returns)|Result|Retained|Exceptions|Error|Stream|Task|Class|Iter
+NOT_WITH_TOOLS := Efence|Leak|MapGivesTurns|11|Random|ManyLends|ClassIdentity|Environment
+
+# The core is named, because the loader of a program with AddressSanitizer does not look where the program says.
+.PHONY: asan
+asan: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+asan: export GOPHERSNAKE_CORE := $(CURDIR)/$(CORE)
+asan: export ASAN_OPTIONS := detect_leaks=0:allocator_may_return_null=1
+asan: .venv-test core ## the Go tests of memory with AddressSanitizer
+	@scripts/planted.sh use-after-free 'AddressSanitizer: heap-use-after-free' go run -asan ./tests/planted
+	@$(GO_TEST) -asan ./go/python -run '$(MEMORY_TESTS)' -skip '$(NOT_WITH_TOOLS)'
+
+.PHONY: cgocheck
+cgocheck: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+cgocheck: export GOEXPERIMENT := cgocheck2
+cgocheck: .venv-test core ## the Go tests of memory while Go looks at each pointer that is stored
+	@scripts/planted.sh go-pointer 'Go pointer' go run ./tests/planted
+	@$(GO_TEST) ./go/python -run '$(MEMORY_TESTS)' -skip '$(NOT_WITH_TOOLS)'
+
+# Isolated Python ignores PYTHONMALLOC, so its small objects come from its own pools, which valgrind does not see into.
+.PHONY: valgrind
+valgrind: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
+valgrind: .venv-test core ## some Go tests of memory under valgrind
+	@command -v valgrind >/dev/null || { echo 'missing: valgrind (apt-get install valgrind)' >&2; exit 1; }
+	@mkdir -p build
+	@go build -tags valgrind -o build/planted ./tests/planted
+	@scripts/planted.sh use-after-free 'Invalid read' valgrind -q --error-exitcode=9 build/planted
+	@go test -c -tags valgrind -o build/python.test ./go/python
+	@cd go/python && valgrind -q --error-exitcode=9 --undef-value-errors=no --leak-check=no ../../build/python.test \
+	  -test.run '^Test(Lend(IsReadOnly|Mut|Part|Empty|InLists)|ResultSizes|ResultsAreCopies|RetainedByResult|CallbackArguments|CallbackGift)$$' -test.v
+
 .PHONY: fuzz
 fuzz: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
 fuzz: .venv-test core ## fuzz the conversions, a minute for each target

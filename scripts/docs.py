@@ -3,7 +3,8 @@
 - every `make TARGET` that they show is a target of the Makefile, and every program and script of the project that
   a fenced sh block runs exists;
 - a fenced block after `<!-- from: PATH -->` stands word for word in that file;
-- relative links lead to files.
+- relative links lead to files;
+- the tests that docs/PROMISES.md names exist.
 """
 
 import re
@@ -13,7 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/BINDINGS.md", "docs/PERFORMANCE.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/BINDINGS.md",
+    "docs/PERFORMANCE.md",
+    "docs/PROMISES.md",
+)
 
 FENCE = re.compile(
     r"(?:<!-- from: (?P<source>\S+) -->\s*\n)?^```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^```$",
@@ -22,6 +30,9 @@ FENCE = re.compile(
 INLINE_MAKE = re.compile(r"`(make [^`]+)`")
 LINK = re.compile(r"\]\((?!\w+:)(?P<path>[^)#]+)(?:#[^)]*)?\)")
 TARGETS = set(re.findall(r"^([a-z][\w-]*):(?!=)", (ROOT / "Makefile").read_text(), re.M))
+GO_TEST = re.compile(r"`((?:Test|Fuzz)[A-Z]\w*)`")
+TORTURE = re.compile(r"`torture/(?P<program>\w+):\s(?P<case>[^`]+)`")
+C_TEST = re.compile(r"`(tests/[\w./]+)`")
 
 
 def commands(script: str) -> Iterator[list[str]]:
@@ -74,13 +85,35 @@ def problems(text: str, folder: Path) -> Iterator[str]:
             yield f"the link to {link['path']} leads nowhere"
 
 
+def missing_tests(text: str) -> Iterator[str]:
+    """Yields the tests that a document names and that are not there."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("**/*_test.go"))
+    tests = set(re.findall(r"^func ((?:Test|Fuzz)\w+)\(", sources, re.M))
+    for name in GO_TEST.findall(text):
+        if name not in tests:
+            yield f"there is no test {name}"
+    for named in TORTURE.finditer(text):
+        program = ROOT / "tests/torture" / named["program"] / "main.go"
+        words = r"\s+".join(map(re.escape, named["case"].split()))
+        # The rest of a name may be a number or a size that is put behind it.
+        stem = rf'"{words}[",]|"{words.rpartition(chr(92) + "s+")[0]} "'
+        if not program.is_file() or not re.search(stem, program.read_text(encoding="utf-8")):
+            yield f"tests/torture/{named['program']} has no case {named['case']!r}"
+    for name in C_TEST.findall(text):
+        if not (ROOT / name).exists():
+            yield f"{name} does not exist"
+
+
 def main() -> int:
     """Prints every problem and returns the exit status."""
     found = []
     for name in DOCUMENTS:
         path = ROOT / name
         if path.is_file():
-            found += [f"{name}: {problem}" for problem in problems(path.read_text(encoding="utf-8"), path.parent)]
+            text = path.read_text(encoding="utf-8")
+            found += [f"{name}: {problem}" for problem in problems(text, path.parent)]
+            if path.name == "PROMISES.md":
+                found += [f"{name}: {problem}" for problem in missing_tests(text)]
         else:
             found.append(f"{name}: missing")
     for line in found:

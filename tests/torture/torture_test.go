@@ -24,7 +24,7 @@ func TestPrograms(t *testing.T) {
 		t.Run(program.Name(), func(t *testing.T) {
 			arguments := []string{"-short"}
 			if program.Name() == "soak" {
-				arguments = []string{"-for", "10s", "-lines", "5"}
+				arguments = []string{"-for", "8s", "-lines", "4"}
 			}
 			command := exec.Command(filepath.Join(folder, program.Name()), arguments...)
 			if python := os.Getenv("GOPHERSNAKE_PYTHON"); python == "" {

@@ -27,7 +27,7 @@ func main() {
 	}
 	for i := range 20 { // each needs a process, since Python starts once
 		cases = append(cases, torture.Case{
-			Name: fmt.Sprint("shutdown in the middle, ", i), Full: i >= 2, Run: func() string { return shutdown(i) },
+			Name: fmt.Sprint("shutdown in the middle, ", i), Full: i >= 1, Run: func() string { return shutdown(i) },
 		})
 	}
 	torture.Main(cases...)
@@ -74,7 +74,7 @@ func closing() string {
 	w.Warm()
 	before := w.Count()
 	ctx := context.Background()
-	races := torture.Times(100_000, 4_000)
+	races := torture.Times(100_000, 1_500)
 	var first, last atomic.Int64
 	more := torture.UpTo(races)
 	var all sync.WaitGroup
@@ -293,7 +293,7 @@ func workers() string {
 	w := torture.Start()
 	w.Warm()
 	before := w.Count()
-	n := torture.Times(2_000, 100)
+	n := torture.Times(2_000, 50)
 	var kind torture.Kind
 	for _, k := range torture.Kinds {
 		if k.Name == "worker closed" {

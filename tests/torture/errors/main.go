@@ -123,7 +123,7 @@ func exceptions() string {
 		for place, try := range places {
 			all.Go(func() {
 				for i, kind := range kinds {
-					if torture.Short() && (i+len(place))%4 != 0 {
+					if torture.Short() && (i+len(place))%8 != 0 {
 						continue
 					}
 					err := try(kind)
@@ -181,7 +181,7 @@ func memory() string {
 	w.Warm()
 	limit(150 << 20)
 	var failed atomic.Int64
-	n := torture.Times(40, 4)
+	n := torture.Times(40, 1)
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
@@ -227,7 +227,7 @@ func exhausted() string {
 	w.Warm()
 	limit(100 << 20)
 	var failed int
-	for i := range torture.Times(30, 3) {
+	for i := range torture.Times(30, 1) {
 		err := w.Run(context.Background(), "execute", `
 import torturing
 kept = []
@@ -277,7 +277,6 @@ func (p panicking) sequence(yield func(int) bool) { yield(1); panic(p.value) }
 func (p panicking) call()                         { panic(p.value) }
 func (p panicking) key(int) int                   { panic(p.value) }
 func (p panicking) later() error                  { panic(p.value) }
-func (p panicking) exiting()                      { defer func() { panic(p.value) }(); runtime.Goexit() }
 func (p panicking) again()                        { defer func() { panic(p.value) }(); panic("first") }
 func (p panicking) deep(w *torture.World, n int)  { p.nest(context.Background(), w, n) }
 func (p panicking) nest(ctx context.Context, w *torture.World, n int) {
@@ -292,12 +291,10 @@ func panics() string {
 	w := torture.Start()
 	w.Warm()
 	ctx := context.Background()
-	var null *panicking
 	values := map[string]any{
 		"text": "text", "error": io.EOF, "pointer": new(int), "nil": nil, "awkward": awkward{3}, "struct": panicking{5},
 		"slice": []int{1}, "surrogate": "\xff\x00", "func": func() {},
 	}
-	_ = null
 	places := map[string]func(p panicking) error{
 		"call":   func(p panicking) error { return w.Run(ctx, "call", p.call) },
 		"key":    func(p panicking) error { return w.Run(ctx, "execute", "sorted([2, 1], key=f)", python.KW{"f": p.key}) },
@@ -321,7 +318,7 @@ func panics() string {
 		},
 	}
 	var count, exceptions atomic.Int64
-	n := torture.Times(200, 4)
+	n := torture.Times(200, 1)
 	var all sync.WaitGroup
 	for place, try := range places {
 		for name, value := range values {

@@ -21,7 +21,7 @@ func main() {
 func kinds() string {
 	w := torture.Start()
 	w.Warm()
-	long := time.Duration(torture.Times(4000, 60)) * time.Millisecond
+	long := time.Duration(torture.Times(4000, 15)) * time.Millisecond
 	total := 0
 	for _, k := range torture.Kinds {
 		do := func(end func(i int) bool) (done int) {
@@ -57,7 +57,7 @@ func planted() string {
 	w := torture.Start()
 	w.Warm()
 	before := w.Count()
-	for i := range 3_000 {
+	for i := range 1_000 {
 		torture.Check(w.Any(torture.Random(i)))
 		if i%100 == 0 {
 			leaked = append(leaked, torture.Must(torture.Get[*python.Object](w, "evaluate", "[]")))

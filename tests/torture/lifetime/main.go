@@ -19,12 +19,12 @@ import (
 
 func main() {
 	torture.Main(
-		torture.Case{Name: "all routes at once", Env: []string{"GOGC=1"}, Run: func() string { return routes(torture.Times(30_000, 2_000)) }},
+		torture.Case{Name: "all routes at once", Env: []string{"GOGC=1"}, Run: func() string { return routes(torture.Times(30_000, 500)) }},
 		torture.Case{Name: "all routes at once, with efence", Env: []string{"GODEBUG=efence=1"}, Run: func() string {
-			return routes(torture.Times(3_000, 300))
+			return routes(torture.Times(3_000, 200))
 		}},
 		torture.Case{Name: "all routes at once, with clobberfree", Env: []string{"GODEBUG=clobberfree=1", "GOGC=1"}, Run: func() string {
-			return routes(torture.Times(10_000, 500))
+			return routes(torture.Times(10_000, 200))
 		}},
 		torture.Case{Name: "an address that Python saved is not covered", Env: []string{"GODEBUG=efence=1"}, Dies: "SIGSEGV", Run: address},
 		torture.Case{Name: "a storm of collections", Env: []string{"GOGC=1"}, Run: storm},
@@ -163,7 +163,7 @@ func storm() string {
 	w.Warm()
 	before := w.Count()
 	stop := collect(w)
-	done := w.Mix(16, torture.UpTo(torture.Times(20_000, 600)))
+	done := w.Mix(16, torture.UpTo(torture.Times(20_000, 300)))
 	stop()
 	flat(w, before)
 	return fmt.Sprint(done, " pieces of work")

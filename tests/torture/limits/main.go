@@ -83,7 +83,7 @@ func depth() string {
 	for g := range 8 {
 		all.Go(func() {
 			r := torture.Random(g)
-			for range torture.Times(3_000, 200) {
+			for range torture.Times(3_000, 50) {
 				n := 1 + r.IntN(300)
 				var value any = 1
 				for range n {
@@ -135,7 +135,7 @@ func depth() string {
 func size() string {
 	w := torture.Start()
 	ctx := context.Background()
-	n := torture.Times(1_000_000, 100_000)
+	n := torture.Times(1_000_000, 30_000)
 	arguments, names := make([]any, n/100), python.KW{}
 	for i := range arguments {
 		arguments[i] = i

@@ -151,7 +151,9 @@ MAKERS = {
     "wide group": lambda: ExceptionGroup("x", [ValueError(i) for i in range(20_000)]),
     "base group": lambda: BaseExceptionGroup("x", [KeyboardInterrupt(), SystemExit(1)]),
     "syntax": lambda: caught(compile, "def f(:", "<nasty>", "exec"),
-    "wrong syntax": lambda: with_attributes(SyntaxError("x", ("f", 1, 1, "t")), lineno="x", offset=-5, text=7, filename=b"\xff"),
+    "wrong syntax": lambda: with_attributes(
+        SyntaxError("x", ("f", 1, 1, "t")), lineno="x", offset=-5, text=7, filename=b"\xff"
+    ),
     "decode": lambda: caught(b"\xff".decode),
     "wrong decode": lambda: with_attributes(caught(b"\xff".decode), start=-7, end=10**9),
     "encode": lambda: caught("\ud800".encode),
@@ -199,8 +201,9 @@ def _raise(self, *arguments, **keywords):
     raise MAKERS[object.__getattribute__(self, "raising_name")]()
 
 
-for _method in """len iter getitem setitem delitem float int index complex bool contains eq lt add call enter exit getattr
-    setattr array repr str hash fspath next bytes dir""".split():
+METHODS = """len iter getitem setitem delitem float int index complex bool contains eq lt add call enter exit getattr
+    setattr array repr str hash fspath next bytes dir"""
+for _method in METHODS.split():
     setattr(Thing, f"__{_method}__", _raise)
 setattr(Thing, "keys", _raise)
 

@@ -272,8 +272,7 @@ class Doomed:
 
 
 def numbers(n):
-    for i in range(n):
-        yield i
+    yield from range(n)
 
 
 def add_all(iterable):

@@ -58,7 +58,7 @@ func rain() string {
 	}
 	before := dispositions()
 	torture.Check(pprof.StartCPUProfile(&bytes.Buffer{}))
-	long := time.Duration(torture.Times(60_000, 1_500)) * time.Millisecond
+	long := time.Duration(torture.Times(60_000, 700)) * time.Millisecond
 	begin := time.Now()
 	over := func() bool { return time.Since(begin) > long }
 	var all sync.WaitGroup
@@ -143,7 +143,7 @@ func rain() string {
 func interrupts() string {
 	w := torture.Start()
 	w.Warm()
-	n := torture.Times(2_000, 60)
+	n := torture.Times(2_000, 30)
 	for i := range n {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		var all sync.WaitGroup
