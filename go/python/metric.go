@@ -22,6 +22,7 @@ type Metric struct {
 
 // Point is a value of a [Metric].
 type Point struct {
+	// Value is in the metric's unit.
 	Value float64
 	// Attributes tell the points of a metric apart: "error.type" is the class of [Stats].Errors. Nil for the only point.
 	Attributes map[string]string
