@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::{PyImportError, PyModuleNotFoundError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
@@ -393,19 +394,16 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
         helper(py, "processes")?.call_method0("install")?;
     }
     let begin = Instant::now();
-    PyModule::import(py, "numpy").map_err(|exception| {
+    import_numpy(py).map_err(|exception| {
+        // What is there, but torn, pip takes for installed.
+        let option = if is_missing(&exception, py) { "" } else { "--force-reinstall " };
         let report = Failure::Python(exception).report(py);
         let message = format!(
-            "NumPy cannot be imported in the environment of {0}: {1}\ninstall it with: {0} -m pip install numpy",
+            "NumPy cannot be imported in the environment of {0}: {1}\ninstall it with: {0} -m pip install {option}numpy",
             wanted.executable,
             report.message()
         );
         Failure::Report(report.explained(ErrorCode::Numpy, message))
-    })?;
-    catch_unwind(|| array::prepare(py)).unwrap_or_else(|panic| {
-        Err(pyo3::exceptions::PyImportError::new_err(
-            crate::boundary::panic_message(&*panic),
-        ))
     })?;
     let took = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
     NUMPY_IMPORT.store(took, Ordering::Relaxed);
@@ -413,6 +411,18 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     load_helpers(py, NUMPY_HELPERS)?;
     helper(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;
     Ok(())
+}
+
+fn import_numpy(py: Python<'_>) -> PyResult<()> {
+    PyModule::import(py, "numpy")?;
+    catch_unwind(|| array::prepare(py))
+        .unwrap_or_else(|panic| Err(PyImportError::new_err(crate::boundary::panic_message(&*panic))))
+}
+
+/// Whether the import of NumPy failed because there is none.
+fn is_missing(exception: &PyErr, py: Python<'_>) -> bool {
+    let name = exception.value(py).getattr("name");
+    exception.is_instance_of::<PyModuleNotFoundError>(py) && name.is_ok_and(|name| name.eq("numpy").unwrap_or(false))
 }
 
 /// Modules of the Python part, in the order in which they are loaded: name, file and source.

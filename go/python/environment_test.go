@@ -192,9 +192,14 @@ func TestNumPyThatCannotBeImported(t *testing.T) {
 		writeFile(t, filepath.Join(sitePackages(folder, right), "numpy"), "__init__.py", "raise ImportError('numpy is torn')", 0o600)
 		return folder
 	}
-	says := []string{"numpy is torn", "bin/python -m pip install numpy"}
+	says := []string{"numpy is torn", "bin/python -m pip install --force-reinstall numpy"}
 	t.Run("then another environment", func(t *testing.T) {
 		wrong{python: broken(t), want: "ErrNoNumPy", says: says, final: "start a new process"}.fails(t, right.executable)
+	})
+	t.Run("without its first file", func(t *testing.T) {
+		folder := venv(t, right)
+		writeFile(t, filepath.Join(sitePackages(folder, right), "numpy"), "version.py", "", 0o600)
+		wrong{python: folder, want: "ErrNoNumPy", says: says[1:], final: "start a new process"}.fails(t, right.executable)
 	})
 	t.Run("then another version", func(t *testing.T) {
 		wrong{python: broken(t), want: "ErrNoNumPy", says: says, final: "start a new process"}.fails(t, otherVersion(t).executable)
