@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-#define SNAKE_ABI_VERSION 5
+#define SNAKE_ABI_VERSION 6
 
 // How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
@@ -643,6 +643,9 @@ typedef struct snake_invocation {
   uint64_t function;
   // The `token` of the `snake_call` that this thread is in; 0 on a thread that is in none.
   uint64_t caller;
+  // Where `caller` is 0: the number that the host gave `gophersnake.tasks:start` for the coroutine in whose context
+  // Python calls the function, be it on another thread; 0 if there is none. That coroutine may have ended.
+  uint64_t task;
   // How many of the host's functions run on this thread already.
   uint32_t depth;
   // The positional arguments, then a `TEXT` and a value for each keyword argument. All that they point to stays

@@ -68,6 +68,9 @@ pub struct Invocation {
     pub function: u64,
     /// The `token` of the `snake_call` that this thread is in; 0 on a thread that is in none.
     pub caller: u64,
+    /// Where `caller` is 0: the number that the host gave `gophersnake.tasks:start` for the coroutine in whose context
+    /// Python calls the function, be it on another thread; 0 if there is none. That coroutine may have ended.
+    pub task: u64,
     /// How many of the host's functions run on this thread already.
     pub depth: u32,
     /// The positional arguments, then a `TEXT` and a value for each keyword argument. All that they point to stays
@@ -215,9 +218,10 @@ impl GoFunction {
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> Result<Bound<'py, PyAny>, Failure> {
         let call = installed();
+        let caller = thread_state::call();
         let refusal = if process::is_fork() || call.is_none() {
             Some("Go does not run in a forked process: use the start method \"spawn\" or \"forkserver\"")
-        } else if thread_state::callbacks().is_none() {
+        } else if caller.is_none() {
             Some("Go does not run any more on this thread, which is ending")
         } else {
             None
@@ -227,10 +231,14 @@ impl GoFunction {
         }
         // SAFETY: the host promises that the plan of a function stays as it is for ever, or is NULL.
         let plan = unsafe { self.plan.as_ref() };
+        let caller = caller.unwrap_or(0);
+        let task = if caller == 0 { current_task(py)? } else { 0 };
         let tree = Tree::of_arguments(arguments, keywords, plan)?;
         // SAFETY: `of_arguments` returned it, and it is freed below only, or by the host.
         let view = unsafe { &*tree };
         let mut invocation = Invocation {
+            caller,
+            task,
             values: view.values,
             values_len: view.values_len,
             bytes: view.bytes,
@@ -240,8 +248,7 @@ impl GoFunction {
             tree,
             ..Invocation::of(self.handle)
         };
-        thread_state::detached(|caller| {
-            invocation.caller = caller;
+        thread_state::detached(|| {
             if let Some(call) = call {
                 // SAFETY: the function that the host installed, with a struct that it may write to; the tree lives
                 // until it has returned.
@@ -292,6 +299,7 @@ impl Invocation {
         Invocation {
             function,
             caller: 0,
+            task: 0,
             depth: thread_state::callbacks().unwrap_or(0),
             values: std::ptr::null_mut(),
             values_len: 0,
@@ -311,6 +319,18 @@ impl Invocation {
             gifts_len: 0,
         }
     }
+}
+
+/// What `Invocation::task` says.
+#[cold]
+fn current_task(py: Python<'_>) -> PyResult<u64> {
+    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    GET.get_or_try_init(py, || {
+        let variable = interpreter::helper(py, "tasks")?.getattr("current")?;
+        Ok::<_, PyErr>(variable.getattr("get")?.unbind())
+    })?
+    .call0(py)?
+    .extract(py)
 }
 
 /// Frees memory that the host gave away. What is not aligned was refused and is none of `malloc`.

@@ -257,6 +257,11 @@ pub(crate) fn exchange_interrupt(interrupt: Shared) -> Shared {
         .unwrap_or(Shared::NONE)
 }
 
+/// The token of the call that the thread is in, 0 if it is in none; none if the thread is ending.
+pub(crate) fn call() -> Option<u64> {
+    THREAD_STATE.try_with(|state| state.call.get()).ok()
+}
+
 /// How many functions of the host's run on this thread, one inside of the other; none if the thread is ending.
 pub(crate) fn callbacks() -> Option<u32> {
     THREAD_STATE.try_with(|state| state.callbacks.get()).ok()
@@ -286,9 +291,9 @@ fn host_float_mode() -> FloatMode {
         .unwrap_or(FloatMode::DEFAULT)
 }
 
-/// Runs `body`, a call of the host's, detached and with the host's floating point modes. `body` gets the token of the call
-/// that the thread is in, and tells whether the host keeps something for it.
-pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
+/// Runs `body`, a call of the host's, detached and with the host's floating point modes. `body` tells whether the host
+/// keeps something for the call that the thread is in.
+pub(crate) fn detached(body: impl FnOnce() -> bool) {
     /// Attaches again, however the body ends.
     struct Saved(*mut ffi::PyThreadState);
     impl Drop for Saved {
@@ -315,7 +320,7 @@ pub(crate) fn detached(body: impl FnOnce(u64) -> bool) {
     activity.enter_callback();
     let (of_host, of_python) = (host_float_mode(), FloatMode::now());
     of_host.restore();
-    let keeps = body(caller);
+    let keeps = body();
     of_python.restore();
     activity.leave_callback();
     drop(saved);

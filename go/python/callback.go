@@ -38,7 +38,7 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 	if outer == nil {
 		runner := newRunner()
 		r := runner.prepare(f, invocation)
-		if runner.run(in, context.Background()) {
+		if runner.run(in, runningTasks.context(int64(invocation.task))) { //nolint:gosec // a number of taskTable's
 			r.exit()
 		} else {
 			runner.end()

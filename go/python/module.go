@@ -44,9 +44,12 @@ func (in *Interpreter) Module(name string) *Module {
 // Func registers a Go function.
 //
 // Its parameters convert as results do ([As]); a slice of numbers is not copied but valid for the call only, and
-// read-only ([Mut] for writing). A leading context.Context gets that of the call which Python is in. A last parameter
-// that is a struct with [Keywords] embedded takes keyword arguments by its fields. Results convert as arguments do; a
-// slice of numbers becomes an array over the same memory, which is Python's from then on. More than one are a tuple.
+// read-only ([Mut] for writing). A last parameter that is a struct with [Keywords] embedded takes keyword arguments by its
+// fields. Results convert as arguments do; a slice of numbers becomes an array over the same memory, which is Python's from
+// then on. More than one are a tuple.
+//
+// A leading context.Context gets that of the call which Python is in: on the host's loop, of the call that runs the
+// coroutine, also in tasks and asyncio.to_thread, until that call has ended. On other threads of Python's, it is empty.
 //
 // An error becomes an exception: a GoError, of the class that [NewError] chose; and the error of the Go call that
 // Python is in wraps it. A panic becomes a GoPanic and goes on in that call.

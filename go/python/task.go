@@ -304,6 +304,18 @@ func (t *taskTable) remove(number int64) *Task {
 	return task
 }
 
+// context returns the context of a task; that of none if the task has ended, or the number is 0.
+func (t *taskTable) context(number int64) context.Context {
+	if number != 0 {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if task := t.byNumber[number]; task != nil {
+			return task.ctx
+		}
+	}
+	return context.Background()
+}
+
 // list returns the tasks by their numbers.
 func (t *taskTable) list() []*Task {
 	t.mu.Lock()

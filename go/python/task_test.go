@@ -320,6 +320,82 @@ func TestTaskCancel(t *testing.T) {
 	}
 }
 
+// A Go function that a coroutine calls gets the context of the call that runs the coroutine.
+func TestTaskContext(t *testing.T) {
+	in := interpreter(t)
+	type key struct{}
+	with := func(value string) context.Context { return context.WithValue(context.Background(), key{}, value) }
+	read := func(ctx context.Context) string { return fmt.Sprint(ctx.Value(key{})) }
+	load := func(name string) *Function {
+		f, err := in.Func("coroutines:" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	check := func(name string, o *Object, err error, want string) {
+		t.Helper()
+		if err != nil || o.String() != want {
+			t.Errorf("%s: got %v, %v, want %s", name, o, err, want)
+		}
+	}
+	for _, name := range []string{"call", "call_in_task", "call_in_thread"} {
+		o, err := load(name).Call(with(name), read)
+		check(name, o, err, name)
+	}
+	o, err := load("wait_for").Call(with("async"), NewFunc(read, Async()))
+	check("async", o, err, "async")
+	o, err = load("call_in_bare_thread").Call(with("a call"), read)
+	check("bare thread", o, err, "<nil>")
+	coroutine := passes[*Object](t, in, "import coroutines; result = coroutines.call(f)", KW{"f": read})
+	o, err = coroutine.Await(with("awaited"))
+	check("awaited", o, err, "awaited")
+	left := ""
+	generator, err := evaluate[*Object](in, "coroutines:generate", 2, func(ctx context.Context) { left = read(ctx) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range Iter[int](with("iteration"), generator) {
+		break
+	}
+	if left != "iteration" {
+		t.Errorf("the generator was left with %q", left)
+	}
+	// Many at once, each with its own.
+	tasks := make([]*Task, 100)
+	thread := load("call_in_thread")
+	for i := range tasks {
+		tasks[i] = thread.Go(with(fmt.Sprint(i)), read)
+	}
+	for i, task := range tasks {
+		o, err := task.Wait(context.Background())
+		check("many", o, err, fmt.Sprint(i))
+	}
+	// The end of the context reaches a function that keeps the loop from going on.
+	wait := func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(30 * time.Second):
+			return errors.New("the context has not ended")
+		}
+	}
+	for name, f := range map[string]any{"call": wait, "wait_for": NewFunc(wait, Async())} {
+		short, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		if _, err := load(name).Call(short, f); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		cancel()
+	}
+	// What goes on when the call has ended belongs to it no more.
+	ended, afterwards := make(chan struct{}), make(chan string, 1)
+	_, err = load("call_afterwards").Call(with("ended"), func(ctx context.Context) { afterwards <- read(ctx) }, func() { <-ended })
+	close(ended)
+	if got := <-afterwards; err != nil || got != "<nil>" {
+		t.Errorf("after the end: got %s, %v", got, err)
+	}
+}
+
 // What is lent to a coroutine stays pinned until it has let go of it.
 func TestTaskLends(t *testing.T) {
 	in := interpreter(t)

@@ -8,6 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ def is_async(function: Any) -> bool | None:
     """Return whether a call of the function returns a coroutine: True or None."""
     call = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call) or None
+
+
+# The number of the task in whose context code runs. What the task starts inherits it: other tasks, asyncio.to_thread.
+current: ContextVar[int] = ContextVar("gophersnake.tasks.current", default=0)
 
 
 class Task:
@@ -44,6 +49,7 @@ class Task:
     async def _run(
         self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
+        current.set(self._number)
         try:
             awaitable = function(*args, **kwargs)
             del function, args, kwargs  # memory that Go lent

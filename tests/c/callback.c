@@ -60,7 +60,7 @@ static struct {
 // What LOOK saw.
 static struct {
     uint32_t args, kwargs;
-    uint64_t caller;
+    uint64_t caller, task;
     snake_value values[40];
     size_t values_len;
     char bytes[400];
@@ -103,6 +103,7 @@ static void look(snake_invocation *invocation) {
     seen.args = invocation->args;
     seen.kwargs = invocation->kwargs;
     seen.caller = invocation->caller;
+    seen.task = invocation->task;
     seen.values_len = invocation->values_len;
     if (!CHECK(invocation->values_len <= LENGTH(seen.values) && invocation->bytes_len <= sizeof seen.bytes)) {
         return;
@@ -580,12 +581,23 @@ static void *call_many(void *unused) {
     return unused;
 }
 
+#define CURRENT "__import__('sys').modules['gophersnake.tasks'].current"
+#define CONTEXT "__import__('contextvars').copy_context()"
+#define THREAD "(lambda c: (c, __import__('threading').Thread(target=c.run, args=(f, 6))))(" CONTEXT ")"
+
 static void test_threads(void) {
     job job;
     CHECK_SUCCESS(
         ask(&job, "(lambda t: (t.start(), t.join()))(__import__('threading').Thread(target=f, args=(5,)))", LOOK));
     job_free(&job);
-    CHECK(seen.args == 1 && seen.values[0].bits == 5 && seen.caller == 0);
+    CHECK(seen.args == 1 && seen.values[0].bits == 5 && seen.caller == 0 && seen.task == 0);
+    // In the context of a coroutine: where the thread is in a call, that counts.
+    CHECK_SUCCESS(ask(&job, "(lambda c, t: (c.run(" CURRENT ".set, 3), t.start(), t.join()))(*" THREAD ")", LOOK));
+    job_free(&job);
+    CHECK(seen.values[0].bits == 6 && seen.caller == 0 && seen.task == 3);
+    CHECK_SUCCESS(ask(&job, "(lambda c: (c.run(" CURRENT ".set, 3), c.run(f, 7)))(" CONTEXT ")", LOOK));
+    job_free(&job);
+    CHECK(seen.values[0].bits == 7 && seen.caller == 7 && seen.task == 0);
     pthread_t threads[8];
     for (size_t i = 0; i < LENGTH(threads); i++) {
         CHECK(pthread_create(&threads[i], NULL, call_many, NULL) == 0);

@@ -92,6 +92,35 @@ async def call(function: Any, *args: Any) -> Any:
     return function(*args)
 
 
+async def call_in_task(function: Any) -> Any:
+    """Call a function in a task of its own."""
+    return await asyncio.create_task(call(function))
+
+
+async def call_in_thread(function: Any) -> Any:
+    """Call a function in a thread that has the task's context."""
+    return await asyncio.to_thread(function)
+
+
+async def call_in_bare_thread(function: Any) -> Any:
+    """Call a function in a thread that knows of no task."""
+    got: list[Any] = []
+    thread = threading.Thread(target=lambda: got.append(function()))
+    thread.start()
+    thread.join()
+    return got[0]
+
+
+async def call_afterwards(function: Any, begins: Any) -> None:
+    """Call a function in a task that goes on when this has ended."""
+
+    async def afterwards() -> None:
+        await asyncio.to_thread(begins)
+        function()
+
+    kept.append(asyncio.create_task(afterwards()))
+
+
 async def wait_for(function: Any, *args: Any) -> Any:
     """Await what a function returns."""
     return await function(*args)
