@@ -44,22 +44,12 @@ type load struct {
 
 // loads returns what goroutines do at once; beside a hog there are as many as hogCrowds says.
 func (c *contestants) loads(in *python.Interpreter, rivals []rival, hogCrowds []int) ([]*load, error) {
-	holds, err := python.Bind[func(context.Context, []float64) error](in, "crowd:holds")
-	if err != nil {
-		return nil, err
-	}
-	releases, err := python.Bind[func(context.Context, []float64) error](in, "crowd:releases")
+	loads, err := c.ownLoads(in)
 	if err != nil {
 		return nil, err
 	}
 	want := detect(c.data[:usual])
-	bytecode, hashing := c.noopLike(holds, usual), c.noopLike(releases, releasedLength)
-	loads := []*load{
-		{name: "no-op", work: c.noop(usual)},
-		{name: "bytecode", work: bytecode},
-		{name: "`detect`, 1,000", work: c.find(c.detectBound, usual, want), key: "gate1000_vs_1", keyAt: crowd},
-		{name: "hashing without the GIL", work: hashing, key: "releases2_vs_1", keyAt: 2},
-	}
+	bytecode, hashing := loads[1].work, loads[3].work
 	for _, r := range rivals {
 		if r.parallel {
 			loads = append(loads, &load{name: "`detect`, 1,000, over " + r.name, work: repeats(r.prepare(c.data[:usual], want))})
@@ -73,6 +63,24 @@ func (c *contestants) loads(in *python.Interpreter, rivals []rival, hogCrowds []
 			&load{name: "hashing without the GIL", work: hashing, goroutines: hogCrowds, pause: pause, hog: interval})
 	}
 	return loads, nil
+}
+
+// ownLoads are those that make calls of Python in this process.
+func (c *contestants) ownLoads(in *python.Interpreter) ([]*load, error) {
+	holds, err := python.Bind[func(context.Context, []float64) error](in, "crowd:holds")
+	if err != nil {
+		return nil, err
+	}
+	releases, err := python.Bind[func(context.Context, []float64) error](in, "crowd:releases")
+	if err != nil {
+		return nil, err
+	}
+	return []*load{
+		{name: "no-op", work: c.noop(usual)},
+		{name: "bytecode", work: c.noopLike(holds, usual)},
+		{name: "`detect`, 1,000", work: c.find(c.detectBound, usual, detect(c.data[:usual])), key: "gate1000_vs_1", keyAt: crowd},
+		{name: "hashing without the GIL", work: c.noopLike(releases, releasedLength), key: "releases2_vs_1", keyAt: 2},
+	}, nil
 }
 
 // run adds a round: each number of goroutines works for the same time.

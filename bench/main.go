@@ -32,6 +32,7 @@ type plan struct {
 	lengths    []int // of the arrays that all look through
 	loadRounds int
 	loadRound  time.Duration
+	gateRounds int
 	hogRounds  int
 	hogCrowds  []int
 	coldStarts int
@@ -42,17 +43,17 @@ var (
 	usualPlan = plan{
 		pace:       pace{rounds: 1000, least: 15, round: time.Millisecond, heat: 10 * time.Second},
 		lengths:    []int{10, usual, 10_000, 100_000},
-		loadRounds: 5, loadRound: 300 * time.Millisecond, hogRounds: 2, hogCrowds: []int{1, 8, 64}, coldStarts: 15, calls: 100_000,
+		loadRounds: 5, gateRounds: 3, loadRound: 300 * time.Millisecond, hogRounds: 2, hogCrowds: []int{1, 8, 64}, coldStarts: 15, calls: 100_000,
 	}
 	fullPlan = plan{
 		pace:       pace{rounds: 2000, least: 25, round: time.Millisecond, heat: 40 * time.Second},
 		lengths:    []int{10, usual, 10_000, 100_000, largest},
-		loadRounds: 10, loadRound: 500 * time.Millisecond, hogRounds: 5, hogCrowds: crowds, coldStarts: 40, calls: 100_000,
+		loadRounds: 10, gateRounds: 8, loadRound: 500 * time.Millisecond, hogRounds: 5, hogCrowds: crowds, coldStarts: 40, calls: 100_000,
 	}
 	quickPlan = plan{
 		pace:       pace{rounds: 3, least: 1, round: 100 * time.Microsecond, heat: 100 * time.Millisecond},
 		lengths:    []int{10, usual},
-		loadRounds: 1, loadRound: 20 * time.Millisecond, hogRounds: 1, hogCrowds: []int{1, 8}, coldStarts: 1, calls: 10_000,
+		loadRounds: 1, gateRounds: 1, loadRound: 20 * time.Millisecond, hogRounds: 1, hogCrowds: []int{1, 8}, coldStarts: 1, calls: 10_000,
 	}
 )
 
@@ -95,6 +96,9 @@ func main() {
 func runAgain(arguments []string) (asked bool, err error) {
 	if asked, err = runFirst(arguments); !asked {
 		asked, err = runMalloc(arguments)
+	}
+	if !asked {
+		asked, err = runGate(arguments)
 	}
 	return asked, err
 }
@@ -200,12 +204,12 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (r *report, 
 	}
 	for _, n := range plan.lengths {
 		heats = append(heats, heat{
-			{name: "detect, malloc as it is", n: n, run: usualMalloc.detects(n)},
-			{name: "detect, freed memory kept", n: n, run: keepingMalloc.detects(n)},
+			{name: "detect, malloc as it is", n: n, run: detects(usualMalloc, n)},
+			{name: "detect, freed memory kept", n: n, run: detects(keepingMalloc, n)},
 		})
 	}
 	heats = slices.Concat(heats, conversions, callbacks, iterations)
-	progress.begin("1/3, calls in turn", plan.pace.rounds)
+	progress.begin("1/4, calls in turn", plan.pace.rounds)
 	if err := race(heats, plan.pace, progress.step); err != nil {
 		return nil, err
 	}
@@ -216,11 +220,26 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (r *report, 
 	if err := r.countLoads(in, c, rivals, plan, progress); err != nil {
 		return nil, err
 	}
+	gates, err := startGates(in.Executable())
+	if err != nil {
+		return nil, err
+	}
+	progress.begin("3/4, sizes of the gate", plan.gateRounds)
+	for range plan.gateRounds {
+		if err := gates.run(plan.loadRound); err != nil {
+			return nil, errors.Join(err, gates.close())
+		}
+		progress.step()
+	}
+	if err := gates.close(); err != nil {
+		return nil, err
+	}
+	r.addGates(gates)
 	starts, err := coldStarts(in.Executable())
 	if err != nil {
 		return nil, err
 	}
-	progress.begin("3/3, cold starts", plan.coldStarts*len(starts))
+	progress.begin("4/4, cold starts", plan.coldStarts*len(starts))
 	for range plan.coldStarts {
 		for _, s := range starts {
 			if err := s.run(); err != nil {
@@ -269,7 +288,7 @@ func (r *report) countLoads(in *python.Interpreter, c *contestants, rivals []riv
 	if err != nil {
 		return err
 	}
-	progress.begin("2/3, many goroutines", plan.loadRounds*len(loads))
+	progress.begin("2/4, many goroutines", plan.loadRounds*len(loads))
 	for round := range plan.loadRounds {
 		for _, l := range loads {
 			switch {

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gophersnake/gophersnake/go/python"
@@ -33,59 +29,27 @@ func keeping() []string {
 // mallocFlag is PYTHON THRESHOLD: has this program make calls with its own malloc.
 const mallocFlag = "-malloc"
 
-// ownMalloc is this program again, with another malloc, which is a matter of a whole process. It makes its calls itself: we
-// only say how many.
-type ownMalloc struct {
-	command *exec.Cmd
-	stdin   io.WriteCloser
-	stdout  *bufio.Reader
-}
-
 // startMallocs starts this program with malloc as it is, and with one that keeps freed memory.
-func startMallocs(executable string) (usual, keeping *ownMalloc, err error) {
-	if usual, err = startMalloc(executable, 0); err != nil {
+func startMallocs(executable string) (usual, keeping *again, err error) {
+	if usual, err = startAgain(mallocFlag, executable, "0"); err != nil {
 		return nil, nil, err
 	}
-	if keeping, err = startMalloc(executable, kept); err != nil {
+	if keeping, err = startAgain(mallocFlag, executable, strconv.Itoa(kept)); err != nil {
 		return nil, nil, errors.Join(err, usual.close())
 	}
 	return usual, keeping, nil
 }
 
-func startMalloc(executable string, threshold int) (*ownMalloc, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	command := exec.Command(program, mallocFlag, executable, strconv.Itoa(threshold))
-	command.Stderr = os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ends when our end of its standard input does
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	return &ownMalloc{command, stdin, bufio.NewReader(stdout)}, command.Start()
-}
-
-// detects makes calls with n values.
-func (m *ownMalloc) detects(n int) func(calls int) (time.Duration, error) {
+// detects has such a program make calls with n values.
+func detects(program *again, n int) func(calls int) (time.Duration, error) {
 	return func(calls int) (time.Duration, error) {
-		if _, err := fmt.Fprintln(m.stdin, n, calls); err != nil {
+		took, err := program.ask(n, calls)
+		if err != nil {
 			return 0, err
 		}
-		line, err := m.stdout.ReadString('\n')
-		if err != nil {
-			return 0, fmt.Errorf("the program with another malloc has ended: %w", err)
-		}
-		return time.ParseDuration(strings.TrimSpace(line))
+		return time.ParseDuration(took)
 	}
 }
-
-func (m *ownMalloc) close() error { return errors.Join(m.stdin.Close(), m.command.Wait()) }
 
 // runMalloc is what that program does. It tells whether the arguments ask for it.
 func runMalloc(arguments []string) (asked bool, err error) {

@@ -26,7 +26,7 @@ func (m machine) String() string {
 }
 
 func (r *report) tables() []table {
-	return []table{r.barTable(), r.jobTable(), r.raceTable(), r.copyTable(), r.loadTable(), r.hogTable(), r.coldStartTable()}
+	return []table{r.barTable(), r.jobTable(), r.raceTable(), r.copyTable(), r.loadTable(), r.hogTable(), r.gateTable(), r.coldStartTable()}
 }
 
 func (r *report) barTable() table {
@@ -140,6 +140,19 @@ func (r *report) alone(l loadRow) float64 {
 		return o.Name == l.Name && o.PauseMS == l.PauseMS && o.Goroutines == 1 && o.HogMS == 0
 	})
 	return r.Loads[i].P50
+}
+
+func (r *report) gateTable() table {
+	t := table{
+		name: "gate",
+		title: fmt.Sprintf("The size of the gate (`Config.MaxConcurrent`), with %d goroutines: calls per second and times of a call as multiples of those with one slot",
+			gateCrowd),
+		header: []string{"", "slots", "calls per second", "quartiles", "p50", "p99", "p99.9"},
+	}
+	for _, g := range r.Gates {
+		t.add(g.Name, strconv.Itoa(g.Slots), figure(g.VsOne), between(g.Quartiles), figure(g.P50), figure(g.P99), figure(g.P999))
+	}
+	return t
 }
 
 func (r *report) coldStartTable() table {

@@ -18,6 +18,7 @@ type report struct {
 	Rows       []row                 `json:"rows"`
 	Copies     []copied              `json:"copies"`
 	Loads      []loadRow             `json:"loads"`
+	Gates      []gateRow             `json:"gates"`
 	ColdStarts []coldStartRow        `json:"cold_starts"`
 	Machine    machine               `json:"machine"`
 	Quick      bool                  `json:"quick"` // too short for its numbers to mean anything
