@@ -77,12 +77,6 @@ def identity():
 # Memory that is kept
 
 
-class Interface:
-    def __init__(self, array):
-        self.array = array
-        self.__array_interface__ = array.__array_interface__
-
-
 def cycle(array):
     ring = [array]
     ring.append(ring)
@@ -128,6 +122,7 @@ def element(array):
     return box
 
 
+# Not by __array_interface__, at which NumPy loses a reference to None.
 ROUTES = [
     lambda a: a,
     lambda a: a[1:],
@@ -148,7 +143,6 @@ ROUTES = [
     lambda a: np.frombuffer(memoryview(a)),
     pickle.PickleBuffer,
     lambda a: np.from_dlpack(a.view()) if a.flags.writeable else a.view(),
-    lambda a: np.asarray(Interface(a)),
     lambda a: a.ctypes,
     lambda a: lambda: a,
     lambda a: functools.partial(np.sum, a),
