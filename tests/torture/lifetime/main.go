@@ -227,7 +227,7 @@ func cycles() string {
 	torture.Check(w.In.Module("cycles").Type("Node", (*node)(nil)))
 	make1 := func(r *rand.Rand) {
 		value := &node{}
-		o := torture.Must(torture.Get[*python.Object](w, "execute", "result = [n, np.ones(5)]", python.KW{"n": value}))
+		o := torture.Must(torture.Get[*python.Object](w, "execute", "result = [n, np.arange(5.0)]", python.KW{"n": value}))
 		value.Back = o
 		switch r.IntN(3) {
 		case 0:
