@@ -415,9 +415,28 @@ func (in *Interpreter) Worker(ctx context.Context) *Worker {
 // Context returns a context: calls with it, or with one that is made from it, run on the worker's thread, one after the
 // other. It ends with ctx and with the worker; then errors.Is(err, ErrClosed) holds for the calls.
 func (w *Worker) Context(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, workerKey{}, w))
-	context.AfterFunc(w.ctx, func() { cancel(context.Cause(w.ctx)) })
+	ctx = context.WithValue(ctx, workerKey{}, w)
+	if ctx.Done() == nil {
+		return withValues{w.ctx, ctx} // what would be told to end could never be forgotten
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	forget := context.AfterFunc(w.ctx, func() { cancel(context.Cause(w.ctx)) })
+	context.AfterFunc(ctx, func() { forget() })
 	return ctx
+}
+
+// withValues is a context with the values of another one too.
+type withValues struct {
+	context.Context
+	values context.Context
+}
+
+// Value returns a value of one of both.
+func (c withValues) Value(key any) any {
+	if value := c.values.Value(key); value != nil {
+		return value
+	}
+	return c.Context.Value(key)
 }
 
 // Close ends the worker. A call that runs is cancelled.

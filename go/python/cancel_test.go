@@ -3,8 +3,10 @@ package python
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -284,5 +286,44 @@ func TestCancelWhileThreadsStart(t *testing.T) {
 	}
 	if told := passes[[]string](t, in, "result = list(map(str, sys.told))", nil); len(told) > 0 {
 		t.Errorf("threads were hit: %v", told)
+	}
+}
+
+// A worker that lives for long keeps nothing of the contexts that it had.
+func TestWorkerForgetsContexts(t *testing.T) {
+	in := interpreter(t)
+	w := in.Worker(context.Background())
+	defer w.Close()
+	f, err := in.Func("callbacks:passed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	type key struct{}
+	for name, make1 := range map[string]func() (context.Context, context.CancelFunc){
+		"without an end": func() (context.Context, context.CancelFunc) { return context.Background(), func() {} },
+		"that has ended": func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) },
+	} {
+		const count = 100
+		var freed atomic.Int32
+		for range count {
+			ctx, cancel := make1()
+			value := new([1000]int)
+			runtime.AddCleanup(value, func(int) { freed.Add(1) }, 0)
+			ctx = w.Context(context.WithValue(ctx, key{}, value))
+			if ctx.Value(key{}) != any(value) {
+				t.Fatal("the context has lost its values")
+			}
+			o, err := f.Call(ctx, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = o.Close()
+			cancel()
+		}
+		// The last call's may be in the frame.
+		if !eventually(func() bool { runtime.GC(); return freed.Load() >= count-2 }) {
+			t.Errorf("a context %s: %d of %d are freed", name, freed.Load(), count)
+		}
 	}
 }
