@@ -91,6 +91,29 @@ var _ = scenario("one slot is enough", func() {
 
 func TestCallbackOneSlot(t *testing.T) { passScenario(t, "one slot is enough") }
 
+var _ = scenario("a lock around a Go function", func() {
+	in := must(Start(Config{Path: []string{testdata}, MaxConcurrent: 2}))
+	must(perform[any](in, "import threading\nsys.lock = threading.Lock()", nil))
+	sleeps := func() { time.Sleep(time.Millisecond) }
+	calls := func() { must(perform[any](in, "pass", nil)) }
+	var all sync.WaitGroup
+	for i := range 10 {
+		all.Go(func() {
+			for range 20 {
+				must(perform[any](in, "with sys.lock: f()", KW{"f": []func(){sleeps, calls}[i%2]}))
+			}
+		})
+	}
+	all.Wait()
+	if stats := in.Stats(); stats.Running != 0 || stats.Waiting != 0 {
+		fail("left: %+v", stats)
+	}
+	check(in.Shutdown(context.Background()))
+})
+
+// All slots may be taken by calls that wait for what a call holds which has called a Go function.
+func TestCallbackLock(t *testing.T) { passScenario(t, "a lock around a Go function") }
+
 // manyGoroutines is how many goroutines call at once: fewer where each call collects garbage, which looks at all of them.
 func manyGoroutines() int {
 	if collects {

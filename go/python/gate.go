@@ -70,8 +70,13 @@ const (
 )
 
 // reserved is how many slots are in reserve: for the calls from threads that Python started. They never wait for the
-// others, because those may wait for that thread in Python; and they were in Python without a slot before.
+// others, because those may wait for that thread in Python; and they were in Python without a slot before. Likewise for
+// calls that have called a Go function, but only after some patience: as a rule it is soon their turn.
 const reserved = 16 * 64
+
+// patience is how long a call that has called a Go function waits for its turn, to go on or for a call that the function makes.
+// All others may wait in Python for what it holds there: a lock, or the import of a module.
+const patience = 10 * time.Millisecond
 
 func newGate(slots int, origin func() origin) *gate {
 	regular := (slots + 63) / 64
@@ -158,14 +163,21 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 		return 0, ErrOverloaded
 	}
 	g.mu.Unlock()
-	slot := -1
-	select {
-	case slot = <-turn:
+	slot, came := -1, false
+	if origin == fromCall {
+		slot, came = g.patiently(turn, ctx.Done(), line, place)
+	} else {
+		select {
+		case slot = <-turn:
+			came = true
+		case <-ctx.Done():
+		}
+	}
+	if came {
 		if slot < 0 {
 			return 0, ErrClosed
 		}
 		return slot, nil
-	case <-ctx.Done():
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -274,11 +286,38 @@ func (g *gate) takeAgain() int {
 			return i*64 + bits.TrailingZeros64(word)
 		}
 	}
-	g.returning.PushBack(turn)
+	place := g.returning.PushBack(turn)
 	g.waiting.Add(1)
 	g.offer()
 	g.mu.Unlock()
-	return <-turn
+	slot, _ := g.patiently(turn, nil, &g.returning, place)
+	return slot
+}
+
+// patiently waits for a turn, and from some time on takes a slot of the reserve if that is sooner. It tells whether it got a
+// slot, or -1 for a closed gate, before the end came.
+func (g *gate) patiently(turn chan int, end <-chan struct{}, line *list.List, place *list.Element) (slot int, came bool) {
+	late := time.NewTicker(patience)
+	defer late.Stop()
+	for {
+		select {
+		case slot = <-turn:
+			return slot, true
+		case <-end:
+			return 0, false
+		case <-late.C:
+		}
+		g.mu.Lock()
+		if len(turn) == 0 { // it is still in line
+			if slot, ok := g.takeReserved(); ok {
+				line.Remove(place)
+				g.waiting.Add(-1)
+				g.mu.Unlock()
+				return slot, true
+			}
+		}
+		g.mu.Unlock()
+	}
 }
 
 // abandon gives the slot of a call back that goes on until forget, without anybody who waits for it. What is retired

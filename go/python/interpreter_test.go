@@ -504,7 +504,7 @@ func second[T any](_ T, err error) error { return err }
 
 // until waits for a condition of a scenario.
 func until(condition func() bool) {
-	for end := time.Now().Add(patience(20 * time.Second)); !condition(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(lenient(20 * time.Second)); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			fail("waited in vain\n%s", stacks())
 		}

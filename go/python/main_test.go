@@ -25,10 +25,10 @@ const (
 var scenarios = map[string]func(){}
 
 // scenarioTimeout is far beyond what any takes.
-var scenarioTimeout = patience(90 * time.Second)
+var scenarioTimeout = lenient(90 * time.Second)
 
-// patience is a time limit: longer where each call collects garbage.
-func patience(limit time.Duration) time.Duration {
+// lenient is a time limit: longer where each call collects garbage.
+func lenient(limit time.Duration) time.Duration {
 	if collects {
 		return 10 * limit
 	}
