@@ -168,7 +168,11 @@ var _ = scenario("interrupted by a signal", func() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	busy := must(in.Func("start_signals:busy"))
-	_, err := busy.Call(ctx, func() { check(syscall.Kill(os.Getpid(), syscall.SIGINT)) }, "spin")
+	// A while later, when it spins: otherwise the call of this function is what is interrupted.
+	interrupt := func() {
+		time.AfterFunc(300*time.Millisecond, func() { check(syscall.Kill(os.Getpid(), syscall.SIGINT)) })
+	}
+	_, err := busy.Call(ctx, interrupt, "spin")
 	var exception *Error
 	if !errors.Is(err, context.Canceled) || !errors.As(err, &exception) || !strings.Contains(exception.Traceback, "in spin") {
 		fail("%v", err)
