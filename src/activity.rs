@@ -159,7 +159,7 @@ impl UnderWay {
 }
 
 impl Drop for UnderWay {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if !self.0.0.is_null() {
             self.0.turn(Phase::None, field!(self.0, running_time));

@@ -296,7 +296,7 @@ fn begin_capture(py: Python<'_>, queue: u64) -> Option<Bound<'_, PyAny>> {
 }
 
 impl Drop for Capture<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(before) = self.0.take() {
             end_capture(&before);

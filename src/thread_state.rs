@@ -340,7 +340,7 @@ pub(crate) fn detached(body: impl FnOnce() -> bool) {
 }
 
 /// Attaches the calling thread, waiting for the GIL.
-#[inline]
+#[inline(always)]
 pub(crate) fn attach() -> Result<Attached, Box<Report>> {
     interpreter::check_running()?;
     if THREAD_STATE
@@ -415,7 +415,7 @@ fn attach_slowly(state: &ThreadState) -> Attached {
 }
 
 impl Drop for Attached {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if !self.kept.is_null() {
             if process::is_fork() {

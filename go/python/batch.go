@@ -282,7 +282,7 @@ func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end i
 	} else {
 		b.add(frame, inputs, start, end, fail)
 	}
-	if frame.isCancellable() {
+	if frame.isCancellable {
 		frame.allowInterrupt()
 	}
 	b.describe(frame, want, plan)
@@ -295,7 +295,7 @@ func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end i
 	frame.countLent()
 	b.c.capture = frame.call.capture
 	bytes := (*C.uint8_t)(unsafe.SliceData(frame.bytes))
-	if frame.isCancellable() {
+	if frame.isCancellable {
 		if err := frame.crossApart(func() { b.failure = C.snake_function_map((*C.snake_function)(pointer), b.c, bytes) }); err != nil {
 			return start, err
 		}

@@ -87,9 +87,6 @@ func isAbandoned(err error) bool {
 	return ok
 }
 
-// isCancellable tells whether the call has to be watched, since its context may end.
-func (f *frame) isCancellable() bool { return f.ctx.Done() != nil }
-
 // crossApart calls `cross`, which calls the core, so that the call can be interrupted when its context ends. If it does not end
 // then either, the error is an abandonment, and the frame is no longer the caller's.
 //
@@ -142,7 +139,7 @@ func (f *frame) carry(cross func()) error {
 
 // keep keeps a function from the garbage collector for a call that its caller may give up.
 func (f *frame) keep(function *Function) {
-	if f.isCancellable() {
+	if f.isCancellable {
 		f.kept = append(f.kept, function)
 	}
 }

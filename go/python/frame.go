@@ -18,6 +18,8 @@ type frame struct {
 	lane *lane           // likewise
 	slot int             // of its gate
 	ctx  context.Context // of the call; nil between calls
+	// isCancellable tells whether the call has to be watched, since its context may end.
+	isCancellable bool
 	// exiting tells that a Go function, which the call called, wants to end its goroutine.
 	exiting bool
 	runner  *runner         // runs the Go functions that the call calls
@@ -206,7 +208,7 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 	for i := range min(len(f.lends), directLends) {
 		direct[i] = (*C.uint8_t)(f.lends[i].pointer)
 	}
-	if f.isCancellable() {
+	if f.isCancellable {
 		if err := f.invokeApart(function, direct); err != nil {
 			return err
 		}
@@ -247,7 +249,7 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 	c.want = C.uint32_t(want)
 	c.result.plan = nil
 	f.outer.lent = C.uint64_t(len(data)) * 8
-	if f.isCancellable() {
+	if f.isCancellable {
 		f.leases = f.leases[:1]
 		f.lends = append(f.lends, memory{pointer, uintptr(len(data)) * 8})
 		err := f.invokeApart(function, [directLends]*C.uint8_t{(*C.uint8_t)(pointer)})

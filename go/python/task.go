@@ -214,7 +214,7 @@ func (f *Function) begin(ctx context.Context, add func(*frame) (args, kwargs int
 		return nil, err
 	}
 	// Not to be interrupted: what the context ends is the coroutine.
-	entered.ctx = context.WithoutCancel(ctx)
+	entered.ctx, entered.isCancellable = context.WithoutCancel(ctx), false
 	err = start.runIn(entered.ctx, entered, C.SNAKE_WANT_OBJECT, nil, func(frame *frame) (args, kwargs int, err error) {
 		frame.leading = 2
 		frame.addInt(t.number)
