@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
@@ -477,6 +477,14 @@ pub(crate) fn make_function<'py>(
             "a function of the host needs names that are texts",
         ));
     };
+    // What a call of it may need: it may come where nothing can be imported, at the recursion limit for example.
+    static IMPORTED: AtomicBool = AtomicBool::new(false);
+    if !IMPORTED.load(Ordering::Relaxed) {
+        for name in ["callbacks", "tasks", "values"] {
+            interpreter::helper(py, name).inspect_err(|_| lease::come_back(handle))?;
+        }
+        IMPORTED.store(true, Ordering::Relaxed);
+    }
     let function = GoFunction {
         handle,
         plan,

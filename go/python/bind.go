@@ -195,7 +195,7 @@ func (s *signature) check(f *Function) error {
 	if s.variadic {
 		fixed--
 	}
-	checker, err := f.in.Func("gophersnake.values:check_signature")
+	checker, err := f.in.Func("gophersnake.signatures:check_signature")
 	if err != nil {
 		return err
 	}

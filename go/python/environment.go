@@ -66,7 +66,7 @@ type environment struct {
 	version    version
 	release    string // the version in full
 	libpython  string
-	// stdlib are the names of the modules of the standard library.
+	// stdlib are the names of the modules of the standard library; none if the environment was only recognised.
 	stdlib []string
 	// install is the command that installs packages, without their names.
 	install string
@@ -103,8 +103,8 @@ type Environment struct {
 
 // Startup is how long each phase of [Start] took.
 type Startup struct {
-	// Find is the search for the environment, which asks its executable; Libpython and Core are the loading of the
-	// libraries; Python is the start of CPython, NumPy the import of NumPy.
+	// Find is the search for the environment, whose executable is asked if files do not tell enough; Libpython and Core are the
+	// loading of the libraries; Python is the start of CPython, NumPy the import of NumPy.
 	Find, Libpython, Core, Python, NumPy time.Duration
 }
 
@@ -127,8 +127,14 @@ func (e *environment) describe(core foundCore) Environment {
 	}
 }
 
-// findEnvironment finds a Python, asks it about itself and checks the answer. It loads nothing.
-func findEnvironment(configured string) (*environment, error) {
+// findEnvironment finds a Python, asks it about itself and checks the answer, or recognises it. It loads nothing.
+func findEnvironment(configured string, recognised func(executable string) *environment) (*environment, error) {
+	if executable, source, err := findExecutable(configured); err == nil {
+		if env := recognised(executable); env != nil {
+			env.source = source
+			return env, nil
+		}
+	}
 	env, problems := inspectEnvironment(configured)
 	if len(problems) > 0 {
 		return nil, problems[0]

@@ -1,13 +1,22 @@
 # Asked of an executable before anything of it is loaded. It must parse under every Python: an old one is to say so.
 import os
 import sys
-import sysconfig
 
-get = sysconfig.get_config_var
 version = ".".join(str(number) for number in sys.version_info[:2])
-folders = [get("LIBDIR"), sys.base_prefix + "/lib", get("LIBPL"), sys.base_prefix + "/lib64"]
-if get("LIBDIR") and get("MULTIARCH"):
-    folders.append(os.path.join(get("LIBDIR"), get("MULTIARCH")))
+base = getattr(sys, "base_prefix", "")
+flags = getattr(sys, "abiflags", "")
+# Most often it lies there, and sysconfig takes a third of this program's time.
+names = ["libpython" + version + flags + ".so.1.0"]
+folders = [base + "/lib"]
+free_threaded = "t" in flags
+if not os.path.isfile(os.path.join(folders[0], names[0])):
+    from sysconfig import get_config_var as get
+
+    names = [get("INSTSONAME") or get("LDLIBRARY") or "", names[0]]
+    folders = [get("LIBDIR"), folders[0], get("LIBPL"), base + "/lib64"]
+    if get("LIBDIR") and get("MULTIARCH"):
+        folders.append(os.path.join(get("LIBDIR"), get("MULTIARCH")))
+    free_threaded = bool(get("Py_GIL_DISABLED"))
 # The cheap look finds what pip installed; the other one also what a path hook or an editable install provides.
 numpy = any(os.path.isfile(os.path.join(folder, "numpy", "__init__.py")) for folder in sys.path)
 if not numpy:
@@ -45,15 +54,17 @@ def installer():
 answers = [
     sys.implementation.name,
     sys.version.split()[0],
-    "1" if get("Py_GIL_DISABLED") else "0",
+    "1" if free_threaded else "0",
     "1" if numpy else "0",
     sys.executable or "",
-    get("INSTSONAME") or get("LDLIBRARY") or "",
-    "libpython" + version + ".so.1.0",
+    names[0],
+    names[-1],
     "\n".join(folder for folder in folders if folder),
     "\n".join(getattr(sys, "stdlib_module_names", ())),
     installer(),
-    getattr(sys, "base_prefix", ""),
+    base,
 ]
 sys.stdout.flush()
 sys.stdout.buffer.write(b"gophersnake:" + b"".join(os.fsencode(answer) + b"\0" for answer in answers))
+sys.stdout.buffer.flush()
+os._exit(0)  # to end as usual takes longer

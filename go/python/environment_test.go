@@ -245,7 +245,7 @@ func TestOldPythons(t *testing.T) {
 		}
 		tried++
 		t.Run(v.String(), func(t *testing.T) {
-			if _, err := findEnvironment(python); !errors.Is(err, ErrTooOld) || !strings.Contains(err.Error(), v.String()) {
+			if _, err := findEnvironment(python, recogniseNone); !errors.Is(err, ErrTooOld) || !strings.Contains(err.Error(), v.String()) {
 				t.Errorf("want ErrTooOld and %s, got %v", v, err)
 			}
 		})
@@ -460,7 +460,81 @@ func environmentOfTest(t testing.TB) *environment {
 	return env
 }
 
-var ownEnvironment = sync.OnceValues(func() (*environment, error) { return findEnvironment("") })
+var ownEnvironment = sync.OnceValues(func() (*environment, error) { return findEnvironment("", recogniseNone) })
+
+// What files tell of a virtual environment is what its executable says, and where one misses, the executable is asked.
+func TestRecognisedEnvironment(t *testing.T) {
+	asked := environmentOfTest(t)
+	recognised := recogniseVirtual(asked.executable)
+	if recognised == nil {
+		t.Fatalf("%s is not recognised", asked.executable)
+	}
+	same := *asked
+	same.source, same.stdlib = "", nil
+	if !reflect.DeepEqual(*recognised, same) {
+		t.Errorf("got  %+v\nwant %+v", *recognised, same)
+	}
+	for name, change := range map[string]func(t *testing.T, folder string){
+		"no numpy": func(t *testing.T, folder string) {
+			mustRemove(t, filepath.Join(sitePackages(folder, asked), "numpy", "__init__.py"))
+		},
+		"no pip": func(t *testing.T, folder string) {
+			mustRemove(t, filepath.Join(sitePackages(folder, asked), "pip", "__init__.py"))
+		},
+		"no link": func(t *testing.T, folder string) {
+			python := filepath.Join(folder, "bin", "python")
+			mustRemove(t, python)
+			writeFile(t, filepath.Join(folder, "bin"), "python", "", 0o700)
+		},
+		"another link": func(t *testing.T, folder string) {
+			python := filepath.Join(folder, "bin", "python")
+			mustRemove(t, python)
+			if err := os.Symlink("/bin/sh", python); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"an old version": func(t *testing.T, folder string) { changeConfig(t, folder, "version", "3.10.1") },
+		"another version": func(t *testing.T, folder string) {
+			changeConfig(t, folder, "version", version{3, asked.version.minor + 1}.String()+".0")
+		},
+		"no version":   func(t *testing.T, folder string) { changeConfig(t, folder, "version", "") },
+		"another home": func(t *testing.T, folder string) { changeConfig(t, folder, "home", t.TempDir()) },
+		"no config":    func(t *testing.T, folder string) { mustRemove(t, filepath.Join(folder, "pyvenv.cfg")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := venv(t, asked)
+			for _, name := range []string{"numpy", "pip"} {
+				writeFile(t, filepath.Join(sitePackages(folder, asked), name), "__init__.py", "", 0o600)
+			}
+			python := filepath.Join(folder, "bin", "python")
+			if recogniseVirtual(python) == nil {
+				t.Fatal("it is not recognised as it is")
+			}
+			change(t, folder)
+			if env := recogniseVirtual(python); env != nil {
+				t.Errorf("recognised as %+v", *env)
+			}
+		})
+	}
+}
+
+func mustRemove(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// changeConfig gives a key of pyvenv.cfg another value.
+func changeConfig(t testing.TB, folder, key, value string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "pyvenv.cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := regexp.MustCompile(`(?m)^`+key+` = .*$`).ReplaceAllString(string(text), key+" = "+value)
+	writeFile(t, folder, "pyvenv.cfg", changed, 0o600)
+}
 
 // otherVersion is an environment of another version than that of the test, from the virtual environments at the root.
 func otherVersion(t testing.TB) *environment {
@@ -468,7 +542,7 @@ func otherVersion(t testing.TB) *environment {
 	own := environmentOfTest(t)
 	folders, _ := filepath.Glob(absolute("../../.venv*"))
 	for _, folder := range folders {
-		if env, err := findEnvironment(folder); err == nil && env.version != own.version {
+		if env, err := findEnvironment(folder, recogniseNone); err == nil && env.version != own.version {
 			return env
 		}
 	}
@@ -478,7 +552,7 @@ func otherVersion(t testing.TB) *environment {
 
 func versionOf(t testing.TB, executable string) version {
 	t.Helper()
-	env, err := findEnvironment(executable)
+	env, err := findEnvironment(executable, recogniseNone)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -581,13 +655,7 @@ func brokenVenv(t testing.TB, base *environment) string {
 	if err := errors.Join(os.MkdirAll(filepath.Join(modules, "lib-dynload"), 0o700), os.MkdirAll(home, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(folder, "pyvenv.cfg")
-	text, err := os.ReadFile(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := regexp.MustCompile(`(?m)^home = .*$`).ReplaceAllString(string(text), "home = "+home)
-	writeFile(t, folder, "pyvenv.cfg", changed, 0o600)
+	changeConfig(t, folder, "home", home)
 	return folder
 }
 

@@ -128,6 +128,10 @@ func Start(config Config) (*Interpreter, error) {
 	if err != nil {
 		return nil, err
 	}
+	recognise := recogniseVirtual
+	if config.Modules != nil { // none may hide one of Python's own, whose names the executable knows
+		recognise = recogniseNone
+	}
 	output := outputs{config.Stdout, config.Stderr, config.Logger}
 	// Neither comparable nor printable.
 	config.Modules, config.Stdout, config.Stderr, config.Logger = nil, nil, nil, nil
@@ -146,7 +150,7 @@ func Start(config Config) (*Interpreter, error) {
 		return in, nil
 	}
 	begin := time.Now()
-	env, err := findEnvironment(config.Python)
+	env, err := findEnvironment(config.Python, recognise)
 	if err != nil {
 		return nil, err
 	}

@@ -145,7 +145,7 @@ func (in *Interpreter) coroutineFunction(name string) (*Function, error) {
 
 // isAsync asks Python whether a function is a coroutine function.
 func (in *Interpreter) isAsync(f *Function) (bool, error) {
-	answer, err := in.apply("gophersnake.tasks:is_async", f)
+	answer, err := in.apply("gophersnake.signatures:is_async", f)
 	if err != nil {
 		return false, err
 	}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import threading
 import traceback
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
 
 # The attribute itself, since a class may have one of its own by this name, which may raise.
 _PLACES: Any = vars(BaseException)["__traceback__"]
-
-
-def is_async(function: Any) -> bool | None:
-    """Return whether a call of the function returns a coroutine: True or None."""
-    call = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call) or None
 
 
 # The number of the task in whose context code runs. What the task starts inherits it: other tasks, asyncio.to_thread.

@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from gophersnake.signatures import is_async
 from gophersnake.streams import Stream
 
 Answer = tuple[Any, ...]
@@ -249,33 +250,6 @@ def make_uuid(data: bytes) -> uuid.UUID:
     return uuid.UUID(bytes=data)
 
 
-def check_signature(function: Any, positional: int, keywords: list[str] | None) -> str | None:
-    """Compare a call with a function's signature.
-
-    Returns:
-        What does not fit, or None, also where Python cannot tell the signature.
-    """
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
-    name = getattr(function, "__name__", type(function).__name__)
-    parameters = signature.parameters.values()
-    takes = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if positional > len(takes) and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return f"it passes {positional} positional arguments, but {name}{signature} takes {len(takes)}"
-    for parameter in takes[:positional]:
-        if parameter.name in (keywords or []):
-            return f"it passes {parameter.name!r} by position and by keyword to {name}{signature}"
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return None
-    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    for keyword in keywords or []:
-        if keyword not in named:
-            return f"it passes the keyword argument {keyword!r}, which {name}{signature} does not take"
-    return None
-
-
 def resolve(name: str) -> Any:
     """Return what ``module:qualified.name`` names, importing the module."""
     module, _, path = name.partition(":")
@@ -305,8 +279,6 @@ def _is_async(function: Any) -> bool:
         return bool(code.co_flags & inspect.CO_COROUTINE)
     if isinstance(function, type | BuiltinFunctionType):
         return False
-    from gophersnake.tasks import is_async
-
     return bool(is_async(function))
 
 

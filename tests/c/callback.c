@@ -581,7 +581,7 @@ static void *call_many(void *unused) {
     return unused;
 }
 
-#define CURRENT "__import__('sys').modules['gophersnake.tasks'].current"
+#define CURRENT "__import__('gophersnake.tasks').tasks.current"
 #define CONTEXT "__import__('contextvars').copy_context()"
 #define THREAD "(lambda c: (c, __import__('threading').Thread(target=c.run, args=(f, 6))))(" CONTEXT ")"
 
