@@ -233,9 +233,9 @@ bench-budget: .venv-bench core ## profile a no-op with perf: where its time goes
 	@command -v perf >/dev/null || { echo 'missing: perf (apt-get install linux-perf)' >&2; exit 1; }
 	@mkdir -p build && cd bench && go test -c -o ../build/bench.test . && \
 	  perf record --quiet --event cpu-clock --freq 2000 --output ../build/perf.data \
-	    ../build/bench.test -test.run '^$$' -test.bench Noop -test.benchtime 10s >/dev/null && \
+	    ../build/bench.test -test.run '^$$' -test.bench Noop -test.benchtime 10s >../build/budget.txt && \
 	  perf report --input ../build/perf.data --stdio --no-children --field-separator '|' --sort dso,symbol 2>/dev/null | \
-	  $(GOPHERSNAKE_PYTHON)/bin/python -I python/budget.py
+	  $(GOPHERSNAKE_PYTHON)/bin/python -I python/budget.py ../build/budget.txt
 
 .PHONY: bench-document
 bench-document: ## put the tables of the last `make bench` into docs/PERFORMANCE.md

@@ -40,6 +40,7 @@ type verdict struct {
 	Want      string     `json:"want"`
 	Value     float64    `json:"value"`
 	Quartiles [2]float64 `json:"quartiles,omitzero"`
+	Quiet     float64    `json:"quiet,omitempty"` // in the quietest rounds
 	Met       bool       `json:"met"`
 }
 
@@ -51,6 +52,6 @@ func (r *report) judge(bars []bar) {
 		if b.atLeast {
 			sign, met = "≥", value >= b.limit
 		}
-		r.Bars = append(r.Bars, verdict{b.what, b.key, fmt.Sprintf("%s %g", sign, b.limit), value, r.Quartiles[b.key], met})
+		r.Bars = append(r.Bars, verdict{b.what, b.key, fmt.Sprintf("%s %g", sign, b.limit), value, r.Quartiles[b.key], r.Quiet[b.key], met})
 	}
 }

@@ -30,9 +30,9 @@ func (r *report) tables() []table {
 }
 
 func (r *report) barTable() table {
-	t := table{name: "bars", title: "Bars", header: []string{"ratio", "bar", "measured", "quartiles", ""}}
+	t := table{name: "bars", title: "Bars", header: []string{"ratio", "bar", "measured", "quartiles", "quietest rounds", ""}}
 	for _, b := range r.Bars {
-		t.add(b.What, b.Want, figure(b.Value), between(b.Quartiles), map[bool]string{true: "met", false: "**missed**"}[b.Met])
+		t.add(b.What, b.Want, figure(b.Value), between(b.Quartiles), orNothing(b.Quiet), map[bool]string{true: "met", false: "**missed**"}[b.Met])
 	}
 	return t
 }
@@ -71,7 +71,7 @@ func (r *report) jobTable() table {
 }
 
 func (r *report) raceTable() table {
-	t := table{name: "calls", title: "Calls, as a multiple of the C floor", header: []string{"", "n", "× C floor", "quartiles", "rounds"}}
+	t := table{name: "calls", title: "Calls, as a multiple of the C floor", header: []string{"", "n", "× C floor", "quartiles", "quietest rounds", "rounds"}}
 	for _, row := range r.Rows {
 		if row.VsC == 0 {
 			continue // in the table before
@@ -80,7 +80,7 @@ func (r *report) raceTable() table {
 		if row.N > 0 {
 			n = thousands(row.N)
 		}
-		t.add(row.Name, n, figure(row.VsC), between(row.Quartiles), strconv.Itoa(row.Rounds))
+		t.add(row.Name, n, figure(row.VsC), between(row.Quartiles), orNothing(row.Quiet), strconv.Itoa(row.Rounds))
 	}
 	return t
 }

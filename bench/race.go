@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -43,6 +44,33 @@ func ratios(of, to *contestant) []float64 {
 		ratios[i] = of.ns[i] / to.ns[i]
 	}
 	return ratios
+}
+
+// quietest returns the quarter of the rounds in which the contestants together, each beside its own median, were fastest. Which of
+// them is compared with which has no part in that.
+func (h heat) quietest() []int {
+	rounds := make([]int, len(h[0].ns))
+	slowness := make([]float64, len(rounds))
+	for _, c := range h {
+		usual := median(c.ns)
+		for i, ns := range c.ns {
+			slowness[i] += math.Log(ns / usual)
+		}
+	}
+	for i := range rounds {
+		rounds[i] = i
+	}
+	slices.SortStableFunc(rounds, func(a, b int) int { return cmp.Compare(slowness[a], slowness[b]) })
+	return rounds[:(len(rounds)+3)/4]
+}
+
+// pick returns the values with these places.
+func pick(values []float64, places []int) []float64 {
+	picked := make([]float64, len(places))
+	for i, place := range places {
+		picked[i] = values[place]
+	}
+	return picked
 }
 
 // pace says how long a race lasts.

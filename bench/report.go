@@ -15,6 +15,7 @@ type report struct {
 	Bars       []verdict             `json:"bars"`
 	Ratios     map[string]float64    `json:"ratios"`
 	Quartiles  map[string][2]float64 `json:"quartiles"` // of those ratios that have one for each round
+	Quiet      map[string]float64    `json:"quiet"`     // of those of the race: the median of the quietest rounds
 	Rows       []row                 `json:"rows"`
 	Copies     []copied              `json:"copies"`
 	Loads      []loadRow             `json:"loads"`
@@ -43,6 +44,7 @@ type row struct {
 	NS        float64    `json:"ns"`                 // for one call
 	VsC       float64    `json:"vs_c"`               // how many times the floor it is
 	Quartiles [2]float64 `json:"quartiles,omitzero"` // of that over the rounds, or else of the next
+	Quiet     float64    `json:"quiet,omitempty"`    // of the floor, in the quietest rounds
 	VsBind    float64    `json:"vs_bind,omitempty"`  // how many times gophersnake's Bind, if that does the same
 	Rounds    int        `json:"rounds"`             // of the race
 }
@@ -80,16 +82,17 @@ type coldStartRow struct {
 }
 
 func newReport() *report {
-	return &report{Ratios: map[string]float64{}, Quartiles: map[string][2]float64{}}
+	return &report{Ratios: map[string]float64{}, Quartiles: map[string][2]float64{}, Quiet: map[string]float64{}}
 }
 
 // ratio adds a ratio by its rounds: their median. What slows the machine slows both sides of a round, which run within moments,
 // and what hits only one of them is an outlier, which the median leaves out.
-func (r *report) ratio(key string, rounds []float64) {
+func (r *report) ratio(key string, rounds []float64) (best bool) {
 	if old, ok := r.Ratios[key]; ok && old <= median(rounds) {
-		return // of several transports the fastest one
+		return false // of several transports the fastest one
 	}
 	r.Ratios[key], r.Quartiles[key] = median(rounds), quartiles(rounds)
+	return true
 }
 
 func quartiles(values []float64) [2]float64 {
@@ -100,7 +103,7 @@ func quartiles(values []float64) [2]float64 {
 func (r *report) addHeats(heats []heat) {
 	var byLength []float64
 	for _, h := range heats {
-		bind := h.by(byBind)
+		bind, quietest := h.by(byBind), h.quietest()
 		for i, c := range h {
 			if i == 0 && c == bind {
 				continue // raced against the floor in another heat
@@ -115,9 +118,10 @@ func (r *report) addHeats(heats []heat) {
 			}
 			if h[0] != bind {
 				line.VsC = median(vs)
+				line.Quiet = median(pick(vs, quietest))
 			}
-			if c.key != "" {
-				r.ratio(c.key, vs)
+			if c.key != "" && r.ratio(c.key, vs) {
+				r.Quiet[c.key] = median(pick(vs, quietest))
 			}
 			if c.name == noopName {
 				byLength = append(byLength, line.VsC)
@@ -200,6 +204,14 @@ func figure(x float64) string {
 	default:
 		return strconv.FormatFloat(x, 'f', 2, 64)
 	}
+}
+
+// orNothing is figure for a number that there may not be.
+func orNothing(x float64) string {
+	if x == 0 {
+		return ""
+	}
+	return figure(x)
 }
 
 func between(q [2]float64) string {

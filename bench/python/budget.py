@@ -1,7 +1,11 @@
-"""Reads `perf report -t '|' --sort dso,symbol` and prints where the time of a no-op goes, by part of the call."""
+"""Prints where the time of a no-op goes, by part of the call.
+
+Reads `perf report -t '|' --sort dso,symbol`, and how many C floors a call took from the file that the argument names.
+"""
 
 import re
 import sys
+from pathlib import Path
 
 # The first that matches "library symbol" counts.
 PARTS = {
@@ -20,6 +24,11 @@ PARTS = {
 
 
 def main() -> None:
+    output = Path(sys.argv[1]).read_text()
+    found = re.search(r"([0-9.]+) floors/op", output)
+    if found is None:
+        sys.exit(f"want the output of the benchmark, got: {output}")
+    call = float(found[1])
     shares = dict.fromkeys([*PARTS.values(), "other"], 0.0)
     largest: dict[str, list[str]] = {part: [] for part in shares}
     for line in sys.stdin:
@@ -31,11 +40,12 @@ def main() -> None:
         shares[part] += float(share.rstrip("%"))
         if len(largest[part]) < 3 and float(share.rstrip("%")) >= 0.5:
             largest[part].append("`" + name.split()[-1].split("/")[-1].split("@@")[0] + "`")
-    print("| part | share of the time | mostly |")
-    print("| --- | ---: | --- |")
+    print("| part | share of the time | × C floor | mostly |")
+    print("| --- | ---: | ---: | --- |")
     for part, share in shares.items():
         if share >= 0.05:
-            print(f"| {part} | {share:.0f} % | {', '.join(largest[part])} |")
+            print(f"| {part} | {share:.0f} % | {share / 100 * call:.2f} | {', '.join(largest[part])} |")
+    print(f"| all | {sum(shares.values()):.0f} % | {sum(shares.values()) / 100 * call:.2f} | |")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,8 @@ var started struct {
 // Python starts isolated: PYTHON* variables, the working directory and user site-packages have no effect. It changes
 // no signal handler and never ends the process. Errors wrap one of [ErrNoPython] and its neighbours and say what
 // mends them. After an error, Start may be called again with a better configuration. The exceptions are an error that
-// wraps [ErrStart], and another Python version once libpython and core are loaded: the message says so.
+// wraps [ErrStart], as where the standard library is damaged beyond its first files, and another Python version once libpython
+// and core are loaded: the message says so.
 func Start(config Config) (*Interpreter, error) {
 	config, err := config.normal()
 	if err != nil {
