@@ -380,11 +380,15 @@ fn check_version(wanted: &Environment) -> Result<(), Box<Report>> {
 /// Makes the started interpreter ready for calls. Everything here may be done again after a failure.
 fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     let _paused = PausedCollection::new();
+    static LOADED: AtomicBool = AtomicBool::new(false);
     static INSTALLED: AtomicBool = AtomicBool::new(false);
-    if !INSTALLED.swap(true, Ordering::Relaxed) {
+    if !LOADED.load(Ordering::Relaxed) {
         load_package(py)?;
         // Now, because an exception may have to be described where nothing can be imported.
         helper(py, "errors")?;
+        LOADED.store(true, Ordering::Relaxed);
+    }
+    if !INSTALLED.swap(true, Ordering::Relaxed) {
         let block = PyCFunction::new_closure(py, Some(c"set_sigpipe_blocked"), None, |arguments, _| {
             arguments.get_item(0)?.extract().map(set_sigpipe_blocked)
         })?;

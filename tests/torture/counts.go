@@ -14,8 +14,8 @@ import (
 
 // Counts are what a leak raises.
 type Counts struct {
-	// Blocks are Python's, Shared references to what all calls share, Resident bytes of memory.
-	Blocks, Shared, Resident int
+	// Blocks are Python's, Shared references to what all calls share, Allocated bytes of malloc, Resident bytes of memory.
+	Blocks, Shared, Allocated, Resident int
 	// Threads and Descriptors are the process's, Goroutines Go's.
 	Threads, Descriptors, Goroutines int
 	// Objects, Retained and Hosted are what [python.Stats] says; States are its Threads.
@@ -29,7 +29,7 @@ func (w *World) Count() Counts {
 	for range 200 {
 		runtime.GC()
 		numbers := Must(python.As[[]int](Must(w.resources.Call(context.Background(), []float64{1}))))
-		c.Blocks, c.Shared = numbers[0], numbers[1]
+		c.Blocks, c.Shared, c.Allocated = numbers[0], numbers[1], numbers[2]
 		stats := w.In.Stats()
 		if stats.Objects == last.Objects && stats.Retained == last.Retained && stats.Hosted == last.Hosted {
 			same++
@@ -49,8 +49,8 @@ func (w *World) Count() Counts {
 
 // String returns the counts as one line.
 func (c Counts) String() string {
-	return fmt.Sprintf("blocks %7d  shared %5d  resident %5d KiB  threads %3d  states %3d  descriptors %3d  goroutines %4d  objects %3d  retained %2d  hosted %3d",
-		c.Blocks, c.Shared, c.Resident>>10, c.Threads, c.States, c.Descriptors, c.Goroutines, c.Objects, c.Retained, c.Hosted)
+	return fmt.Sprintf("blocks %7d  shared %5d  allocated %5d KiB  resident %5d KiB  threads %3d  states %3d  descriptors %3d  goroutines %4d  objects %3d  retained %2d  hosted %3d",
+		c.Blocks, c.Shared, c.Allocated>>10, c.Resident>>10, c.Threads, c.States, c.Descriptors, c.Goroutines, c.Objects, c.Retained, c.Hosted)
 }
 
 // Grown says what has grown by more than `most` allows; nothing if all lines are flat.
@@ -62,6 +62,7 @@ func (c Counts) Grown(before, most Counts) error {
 	}{
 		{"Python's blocks", before.Blocks, c.Blocks, most.Blocks},
 		{"references to what all calls share", before.Shared, c.Shared, most.Shared},
+		{"bytes of malloc", before.Allocated, c.Allocated, most.Allocated},
 		{"bytes of resident memory", before.Resident, c.Resident, most.Resident},
 		{"OS threads", before.Threads, c.Threads, most.Threads},
 		{"thread states", before.States, c.States, most.States},
@@ -97,5 +98,5 @@ func status(name string) int {
 // Flat is what a count may differ by without a leak: caches, free lists, the fragments of memory, threads
 // that Go keeps, and a goroutine for each frame: as many as there ever were calls at a time, nested ones included.
 var Flat = Counts{
-	Blocks: 2_000, Shared: 500, Resident: 32 << 20, Threads: 8, Descriptors: 0, Goroutines: 64, Objects: 0, Retained: 0, Hosted: 0, States: 8,
+	Blocks: 2_000, Shared: 500, Allocated: 4 << 20, Resident: 32 << 20, Threads: 8, Descriptors: 0, Goroutines: 64, Objects: 0, Retained: 0, Hosted: 0, States: 8,
 }

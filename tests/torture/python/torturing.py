@@ -377,10 +377,25 @@ def fail(kind, text="on purpose"):
 # Counts
 
 
+class _Mallinfo(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+def allocated():
+    """Returns how many bytes malloc has given away, in all of its arenas: Rust's, C's, and what Python takes in one piece."""
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = _Mallinfo
+    info = mallinfo()
+    return info.uordblks + info.hblkhd
+
+
 def resources(lent):
-    """Returns how many blocks there are, and references to what all calls share."""
+    """Returns how many blocks there are, references to what all calls share, and bytes of malloc."""
     gc.collect()
     shared = [None, True, False, 0, 1, "", (), np.ndarray, np.dtype, lent.base, nothing, same, doubled, ValueError]
     shared += [np.dtype("float64"), SimpleNamespace, int, str, dict, list]
     references = [n for n in map(sys.getrefcount, shared) if n < 1 << 29]  # the others are immortal
-    return [sys.getallocatedblocks(), sum(references)]
+    return [sys.getallocatedblocks(), sum(references), allocated()]
