@@ -253,6 +253,9 @@ func TestCallbackChecked(t *testing.T) {
 	}
 	for _, setting := range []string{"cgocheck=1", "efence=1", "clobberfree=1", "invalidptr=1"} {
 		t.Run(setting, func(t *testing.T) {
+			if setting == "efence=1" {
+				skipEfenceUnderRace(t)
+			}
 			executable, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)

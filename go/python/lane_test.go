@@ -265,7 +265,7 @@ var _ = scenario("lanes", func() {
 		must(plain(ctx, "x"))
 		must(length(ctx, "x"))
 	}
-	if got := in.Stats().Objects; got != objects-2 {
+	if got := in.Stats().Objects; got > objects-2 { // Go may have collected what is not used any more
 		fail("%d objects, want %d: calls that run keep a closed function", got, objects-2)
 	}
 	slow.end()
@@ -273,7 +273,7 @@ var _ = scenario("lanes", func() {
 	wantCalls(in, 0, 0)
 	must(plain(ctx, "x"))
 	must(plain(ctx, "x")) // gives back what the last one found
-	if got := in.Stats().Objects; got != objects-2 {
+	if got := in.Stats().Objects; got > objects-2 {
 		fail("%d objects, want %d: without slow and one", got, objects-2)
 	}
 	// Nested: each call takes its slot again in its own lane.
@@ -493,6 +493,7 @@ var _ = scenario("lane abandons", func() {
 	length := must(in.Func("builtins:len", narrow))
 	reader, writer, err := os.Pipe()
 	check(err)
+	defer reader.Close() // its descriptor is read from for longer than Go knows
 	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := read.Call(short, int(reader.Fd()), 1); !errors.Is(err, ErrStillRunning) {

@@ -328,11 +328,15 @@ func TestRetainedByRunningThread(t *testing.T) {
 	letGo(t, in)
 }
 
-// With every freed page gone from the address space, a read of memory that is not pinned is a crash.
-func TestRetainedUnderEfence(t *testing.T) {
+func skipEfenceUnderRace(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("a Go program with -race and efence=1 crashes by itself: the detector looks at what a cleanup has freed")
 	}
+}
+
+// With every freed page gone from the address space, a read of memory that is not pinned is a crash.
+func TestRetainedUnderEfence(t *testing.T) {
+	skipEfenceUnderRace(t)
 	passScenario(t, "retained", "GODEBUG=efence=1")
 	// An address that Python saved as a number is not covered: this shows that the scenario would crash.
 	if _, stderr, exit := runScenario(t, "not retained", "GODEBUG=efence=1"); exit == 0 || !strings.Contains(stderr, "SIGSEGV") {
