@@ -40,7 +40,7 @@ def main() -> None:
         shares[part] += float(share.rstrip("%"))
         if len(largest[part]) < 3 and float(share.rstrip("%")) >= 0.5:
             largest[part].append("`" + name.split()[-1].split("/")[-1].split("@@")[0] + "`")
-    print("| part | share of the time | × C floor | mostly |")
+    print("| part | share of the time | C floors | mostly |")
     print("| --- | ---: | ---: | --- |")
     for part, share in shares.items():
         if share >= 0.05:
