@@ -103,11 +103,14 @@ static void *open_library(const char *path, int flags, char **error) {
     return library;
 }
 
-void *libpython_open(const char *path, uint32_t *version, char **error) {
+void *libpython_open(const char *path, uint32_t *version, const char **release, char **error) {
     void *library = open_library(path, RTLD_NOW | RTLD_LOCAL, error);
     if (library != NULL) {
         const unsigned long *hex = dlsym(library, "Py_Version");
         *version = hex != NULL ? (uint32_t)(*hex >> 16) : 0;
+        const char *(*get_version)(void) = NULL; // may be called before Python starts
+        *(void **)&get_version = dlsym(library, "Py_GetVersion");
+        *release = get_version != NULL ? get_version() : "";
     }
     return library;
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -20,6 +21,7 @@ const coreName = "libgophersnake.so"
 // loaded is what [load] has bound to this process. The start lock guards it.
 var loaded struct {
 	libpython string
+	release   string // the version of that in full
 	core      foundCore
 	took      struct{ libpython, core time.Duration }
 }
@@ -31,6 +33,7 @@ func load(env *environment, configured string) error {
 			return fmt.Errorf("%w: this process has loaded %s already and cannot load %s: %w",
 				ErrWrongLibrary, loaded.libpython, env.libpython, Advice("start a new process"))
 		}
+		env.release = loaded.release
 		if configured == "" {
 			return nil
 		}
@@ -57,7 +60,7 @@ func load(env *environment, configured string) error {
 		C.libpython_close(library)
 		return err
 	}
-	loaded.libpython, loaded.core = env.libpython, core
+	loaded.libpython, loaded.release, loaded.core = env.libpython, env.release, core
 	loaded.took.libpython, loaded.took.core = opened.Sub(begin), time.Since(opened)
 	return nil
 }
@@ -67,8 +70,8 @@ func openLibpython(env *environment) (unsafe.Pointer, error) {
 	path := C.CString(env.libpython)
 	defer C.free(unsafe.Pointer(path))
 	var version C.uint32_t
-	var reason *C.char
-	library := C.libpython_open(path, &version, &reason)
+	var release, reason *C.char
+	library := C.libpython_open(path, &version, &release, &reason)
 	if library == nil {
 		return nil, fmt.Errorf("%w: %s cannot be loaded: %s", ErrNoSharedLibrary, env.libpython, takeString(reason))
 	}
@@ -81,6 +84,8 @@ func openLibpython(env *environment) (unsafe.Pointer, error) {
 		return nil, fmt.Errorf("%w: %s is for Python %d.%d, but %s is %s: %w", ErrWrongLibrary, env.executable,
 			env.version.major, env.version.minor, env.libpython, found, Advice("reinstall that Python or make the environment anew"))
 	}
+	// What describes a virtual environment is as old as that, and its Python may have been upgraded in place.
+	env.release, _, _ = strings.Cut(C.GoString(release), " ")
 	if !C.libpython_publish(path, &reason) {
 		C.libpython_close(library)
 		return nil, fmt.Errorf("%w: %s cannot be loaded: %s", ErrNoSharedLibrary, env.libpython, takeString(reason))

@@ -15,7 +15,7 @@
 
 // Opens a libpython to look at it: nothing is bound to it yet. Sets *version to major << 8 | minor, or to 0 if it is
 // older than 3.11 or no libpython at all. On failure returns NULL and sets *error, which the caller frees.
-void *libpython_open(const char *path, uint32_t *version, char **error);
+void *libpython_open(const char *path, uint32_t *version, const char **release, char **error);
 
 // Gives the symbols of a libpython to the whole process: the core and extension modules need them.
 bool libpython_publish(const char *path, char **error);

@@ -112,7 +112,7 @@ type Startup struct {
 // can be seen from outside; fields that they leave unknown are empty. What shows only by loading, such as a core of
 // another version, only Start can tell.
 func Find(config Config) (Environment, []error) {
-	env, problems := inspectEnvironment(config.Python)
+	env, problems := inspectEnvironment(config.Python, false)
 	core, err := findCore(config.Core)
 	if err != nil {
 		problems = append(problems, err)
@@ -127,15 +127,10 @@ func (e *environment) describe(core foundCore) Environment {
 	}
 }
 
-// findEnvironment finds a Python, asks it about itself and checks the answer, or recognises it. It loads nothing.
-func findEnvironment(configured string, recognised func(executable string) *environment) (*environment, error) {
-	if executable, source, err := findExecutable(configured); err == nil {
-		if env := recognised(executable); env != nil {
-			env.source = source
-			return env, nil
-		}
-	}
-	env, problems := inspectEnvironment(configured)
+// findEnvironment finds a Python, asks it about itself and checks the answer. By files, it asks only if these do not tell
+// enough. It loads nothing.
+func findEnvironment(configured string, byFiles bool) (*environment, error) {
+	env, problems := inspectEnvironment(configured, byFiles)
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
@@ -143,10 +138,16 @@ func findEnvironment(configured string, recognised func(executable string) *envi
 }
 
 // inspectEnvironment is findEnvironment that goes on after a problem as far as it gets.
-func inspectEnvironment(configured string) (*environment, []error) {
+func inspectEnvironment(configured string, byFiles bool) (*environment, []error) {
 	executable, source, err := findExecutable(configured)
 	if err != nil {
 		return &environment{executable: executable, source: source}, []error{err}
+	}
+	if byFiles {
+		if env := recogniseVirtual(executable); env != nil {
+			env.source = source
+			return env, nil
+		}
 	}
 	env, problems := ask(executable)
 	for i, problem := range problems {

@@ -245,7 +245,7 @@ func TestOldPythons(t *testing.T) {
 		}
 		tried++
 		t.Run(v.String(), func(t *testing.T) {
-			if _, err := findEnvironment(python, recogniseNone); !errors.Is(err, ErrTooOld) || !strings.Contains(err.Error(), v.String()) {
+			if _, err := findEnvironment(python, false); !errors.Is(err, ErrTooOld) || !strings.Contains(err.Error(), v.String()) {
 				t.Errorf("want ErrTooOld and %s, got %v", v, err)
 			}
 		})
@@ -460,7 +460,7 @@ func environmentOfTest(t testing.TB) *environment {
 	return env
 }
 
-var ownEnvironment = sync.OnceValues(func() (*environment, error) { return findEnvironment("", recogniseNone) })
+var ownEnvironment = sync.OnceValues(func() (*environment, error) { return findEnvironment("", false) })
 
 // What files tell of a virtual environment is what its executable says, and where one misses, the executable is asked.
 func TestRecognisedEnvironment(t *testing.T) {
@@ -518,6 +518,28 @@ func TestRecognisedEnvironment(t *testing.T) {
 	}
 }
 
+// The version that pyvenv.cfg tells is that with which the environment was made; Python may have been upgraded since.
+func TestUpgradedEnvironment(t *testing.T) {
+	right := environmentOfTest(t)
+	folder := venv(t, right)
+	for _, name := range []string{"numpy", "numpy.libs", "pip"} {
+		if err := os.Symlink(filepath.Join(packages(t, right), name), filepath.Join(sitePackages(folder, right), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changeConfig(t, folder, "version", right.version.String()+".99")
+	if recogniseVirtual(filepath.Join(folder, "bin", "python")) == nil {
+		t.Fatal("it is not recognised")
+	}
+	if got := strings.TrimSpace(passScenario(t, "version", "WRONG_PYTHON="+folder)); got != right.release {
+		t.Errorf("got %s, want %s", got, right.release)
+	}
+}
+
+var _ = scenario("version", func() {
+	fmt.Println(must(Start(Config{Python: os.Getenv("WRONG_PYTHON")})).Environment().Version)
+})
+
 func mustRemove(t *testing.T, file string) {
 	t.Helper()
 	if err := os.Remove(file); err != nil {
@@ -542,7 +564,7 @@ func otherVersion(t testing.TB) *environment {
 	own := environmentOfTest(t)
 	folders, _ := filepath.Glob(absolute("../../.venv*"))
 	for _, folder := range folders {
-		if env, err := findEnvironment(folder, recogniseNone); err == nil && env.version != own.version {
+		if env, err := findEnvironment(folder, false); err == nil && env.version != own.version {
 			return env
 		}
 	}
@@ -552,7 +574,7 @@ func otherVersion(t testing.TB) *environment {
 
 func versionOf(t testing.TB, executable string) version {
 	t.Helper()
-	env, err := findEnvironment(executable, recogniseNone)
+	env, err := findEnvironment(executable, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,10 +129,7 @@ func Start(config Config) (*Interpreter, error) {
 	if err != nil {
 		return nil, err
 	}
-	recognise := recogniseVirtual
-	if config.Modules != nil { // none may hide one of Python's own, whose names the executable knows
-		recognise = recogniseNone
-	}
+	byFiles := config.Modules == nil // none of these may hide one of Python's own, whose names the executable knows
 	output := outputs{config.Stdout, config.Stderr, config.Logger}
 	// Neither comparable nor printable.
 	config.Modules, config.Stdout, config.Stderr, config.Logger = nil, nil, nil, nil
@@ -151,7 +148,7 @@ func Start(config Config) (*Interpreter, error) {
 		return in, nil
 	}
 	begin := time.Now()
-	env, err := findEnvironment(config.Python, recognise)
+	env, err := findEnvironment(config.Python, byFiles)
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,8 @@ import (
 // plainPath is a path that no shell takes for more than that.
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 
-// recogniseVirtual describes a virtual environment by its files, without running its executable, which takes a tenth of a
-// start (`make bench`, cold start). It returns nil if anything is missing or unusual: then the executable is asked, which
+// recogniseVirtual describes a virtual environment by its files, without running its executable, which is a good part of a
+// start (`gophersnake doctor` tells how long each part takes). It returns nil if anything is missing or unusual: then the executable is asked, which
 // also knows what is wrong.
 func recogniseVirtual(executable string) *environment {
 	folder := filepath.Dir(filepath.Dir(executable))
@@ -56,6 +56,3 @@ func recogniseVirtual(executable string) *environment {
 	env.install = executable + " -m pip install"
 	return env
 }
-
-// recogniseNone leaves all to the executable.
-func recogniseNone(string) *environment { return nil }
