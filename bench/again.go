@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 )
 
 // again is this program, started once more for what a process can be only one way. It measures by itself, and answers each line
@@ -25,17 +24,11 @@ func startAgain(arguments ...string) (*again, error) {
 		return nil, err
 	}
 	command := exec.Command(program, arguments...)
-	command.Stderr = os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ends when our end of its standard input does
-	stdin, err := command.StdinPipe()
+	stdin, stdout, err := startPiped(command)
 	if err != nil {
 		return nil, err
 	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	return &again{command, stdin, bufio.NewReader(stdout)}, command.Start()
+	return &again{command, stdin, bufio.NewReader(stdout)}, nil
 }
 
 func (a *again) ask(question ...any) (answer string, err error) {

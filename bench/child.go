@@ -27,23 +27,27 @@ func startChild(python string, file *os.File, script string, arguments ...string
 	// Isolated as the interpreter in this process is, but for the folder of the script, which is on sys.path.
 	command := exec.Command(python, append([]string{"-E", "-s", filepath.Join("python", script)}, arguments...)...)
 	command.Env = keeping()
-	command.Stderr = os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us
 	if file != nil {
 		command.ExtraFiles = []*os.File{file}
 	}
-	stdin, err := command.StdinPipe()
+	stdin, stdout, err := startPiped(command)
 	if err != nil {
-		return nil, err
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", script, err)
 	}
 	return &child{command, stdin, stdout}, nil
+}
+
+// startPiped starts a program that ends when our end of its standard input does; Ctrl-C is for us.
+func startPiped(command *exec.Cmd) (stdin io.WriteCloser, stdout io.Reader, err error) {
+	command.Stderr = os.Stderr
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if stdin, err = command.StdinPipe(); err != nil {
+		return nil, nil, err
+	}
+	if stdout, err = command.StdoutPipe(); err != nil {
+		return nil, nil, err
+	}
+	return stdin, stdout, command.Start()
 }
 
 // line waits for the line that says that the server is ready, and returns what it says.

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gophersnake/gophersnake/go/python"
@@ -52,18 +51,9 @@ func coldStarts(executable string) ([]*coldStart, error) {
 // run adds a round.
 func (s *coldStart) run() (err error) {
 	command := exec.Command(s.command[0], s.command[1:]...)
-	command.Stderr = os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ends when our end of its standard input does
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		return err
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return err
-	}
 	start := time.Now()
-	if err := command.Start(); err != nil {
+	stdin, stdout, err := startPiped(command)
+	if err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
