@@ -386,7 +386,9 @@ class _Mallinfo(ctypes.Structure):
 
 def allocated():
     """Returns how many bytes malloc has given away, in all of its arenas: Rust's, C's, and what Python takes in one piece."""
-    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return 0  # glibc before 2.33 cannot tell; resident memory is looked at in any case
     mallinfo.restype = _Mallinfo
     info = mallinfo()
     return info.uordblks + info.hblkhd
