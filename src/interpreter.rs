@@ -418,8 +418,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The garbage collector does not run while this lives: what is imported stays, and to look at it again and again takes 5 % of
-/// a start.
+/// The garbage collector does not run while this lives: what is imported stays, and to look at it again and again takes time.
 struct PausedCollection {
     was_enabled: bool,
 }

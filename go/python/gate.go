@@ -100,11 +100,11 @@ func (g *gate) enter(ctx context.Context) (int, error) {
 	if ctx.Err() != nil {
 		return 0, contextError(ctx)
 	}
-	return g.enterWith(ctx)
+	return g.enterLive(ctx)
 }
 
-// enterWith is enter for a context that has not ended.
-func (g *gate) enterWith(ctx context.Context) (int, error) {
+// enterLive is enter for a context that has not ended.
+func (g *gate) enterLive(ctx context.Context) (int, error) {
 	if g.closed.Load() {
 		return 0, ErrClosed
 	}

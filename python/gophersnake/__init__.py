@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 class _Sources:
-    """Imports the other modules of this package, each when it is first needed: all would be a sixth of a start."""
+    """Imports the other modules of this package, each when it is first needed: all take long to compile."""
 
     def __init__(self, sources: dict[str, str]) -> None:
         """Take the source of each module."""
