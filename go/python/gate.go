@@ -38,6 +38,9 @@ type gate struct {
 	nested    list.List // of chan int: calls from within a Go function that Python called, which go before others
 	queue     list.List // of chan int, each with room for a slot, or -1 if the gate is closed
 	collected []uint64  // a bit for each slot that a closed gate has taken out of use
+	limit     int       // how many slots calls get at a time while others wait
+	withheld  []uint64  // a bit for each slot that they do not get
+	limiter   *limiter  // sets the limit; nil if it is that of the slots
 	idle      chan struct{}
 	isIdle    bool
 	retired   []retiree
@@ -81,7 +84,10 @@ const patience = 10 * time.Millisecond
 func newGate(slots int, origin func() origin) *gate {
 	regular := (slots + 63) / 64
 	words := regular + reserved/64
-	g := &gate{slots: slots, origin: origin, regular: regular, all: make([]uint64, words), free: make([]atomic.Uint64, words), collected: make([]uint64, words), idle: make(chan struct{})}
+	g := &gate{
+		slots: slots, origin: origin, regular: regular, all: make([]uint64, words), free: make([]atomic.Uint64, words),
+		collected: make([]uint64, words), limit: slots, withheld: make([]uint64, regular), idle: make(chan struct{}),
+	}
 	for i := range g.all {
 		g.all[i] = ^uint64(0)
 		if i == regular-1 && slots%64 != 0 {
@@ -111,7 +117,7 @@ func (g *gate) enterLive(ctx context.Context) (int, error) {
 	if slot, ok := g.take(); ok {
 		return slot, nil
 	}
-	begin := time.Now()
+	begin := uptime()
 	slot, err := g.wait(ctx)
 	if err != ErrOverloaded { //nolint:errorlint // as it comes from wait
 		g.timeWait(begin)
@@ -157,6 +163,14 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 			return slot, nil
 		}
 	}
+	if origin != outside {
+		if slot, ok := g.takeWithheld(); ok {
+			g.mu.Unlock()
+			return slot, nil
+		}
+	} else if g.limiter != nil {
+		g.limiter.start()
+	}
 	place := line.PushBack(turn)
 	g.waiting.Add(1)
 	// A slot that came back before `waiting` was raised was offered to nobody.
@@ -171,11 +185,13 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 	slot, came := -1, false
 	if origin == fromCall {
 		slot, came = g.patiently(turn, ctx.Done(), line, place)
+	} else if end := ctx.Done(); end == nil {
+		slot, came = <-turn, true
 	} else {
 		select {
 		case slot = <-turn:
 			came = true
-		case <-ctx.Done():
+		case <-end:
 		}
 	}
 	if came {
@@ -238,10 +254,15 @@ const maxSuspended = 1000
 var blockedThreads atomic.Int64
 
 // timeWait counts a wait that began then.
-func (g *gate) timeWait(begin time.Time) {
+func (g *gate) timeWait(begin time.Duration) {
 	g.waits.Add(1)
-	g.waitTime.Add(int64(time.Since(begin)))
+	g.waitTime.Add(int64(uptime() - begin))
 }
+
+// uptime is a clock that is read once where [time.Now] reads two.
+func uptime() time.Duration { return time.Since(epoch) }
+
+var epoch = time.Now()
 
 // suspend gives the slot of a call back that goes on, for the time until resume. The outermost call of a thread counts.
 func (g *gate) suspend(slot int, outermost bool) error {
@@ -274,7 +295,7 @@ func (g *gate) takeAgain() int {
 	if slot, ok := g.take(); ok {
 		return slot
 	}
-	defer g.timeWait(time.Now())
+	defer g.timeWait(uptime())
 	turn := make(chan int, 1)
 	origin := g.origin()
 	g.mu.Lock()
@@ -284,19 +305,47 @@ func (g *gate) takeAgain() int {
 			return slot
 		}
 	}
-	for i, word := range g.collected {
-		if word != 0 {
-			g.collected[i] &= word - 1
-			g.mu.Unlock()
-			return i*64 + bits.TrailingZeros64(word)
-		}
+	slot, ok := takeBit(g.collected)
+	if !ok {
+		slot, ok = g.takeWithheld()
+	}
+	if ok {
+		g.mu.Unlock()
+		return slot
 	}
 	place := g.returning.PushBack(turn)
 	g.waiting.Add(1)
 	g.offer()
 	g.mu.Unlock()
-	slot, _ := g.patiently(turn, nil, &g.returning, place)
+	slot, _ = g.patiently(turn, nil, &g.returning, place)
 	return slot
+}
+
+// takeBit takes a bit that is set, if there is one.
+func takeBit(words []uint64) (int, bool) {
+	for i, word := range words {
+		if word != 0 {
+			words[i] &= word - 1
+			return i*64 + bits.TrailingZeros64(word), true
+		}
+	}
+	return 0, false
+}
+
+// takeWithheld takes a slot beyond the limit. The caller holds the lock.
+func (g *gate) takeWithheld() (int, bool) { return takeBit(g.withheld) }
+
+// isBeyondLimit tells whether more slots are to be withheld. The caller holds the lock.
+func (g *gate) isBeyondLimit() bool { return countBits(g.withheld) < g.slots-g.limit }
+
+// setLimit withholds slots from the calls that wait, or lets them have more. The caller holds the lock.
+func (g *gate) setLimit(limit int) {
+	g.limit = limit
+	for countBits(g.withheld) > g.slots-limit {
+		slot, _ := g.takeWithheld()
+		g.free[slot/64].Or(1 << (slot % 64))
+	}
+	g.offer()
 }
 
 // patiently waits for a turn, and from some time on takes a slot of the reserve if that is sooner. It tells whether it got a
@@ -443,6 +492,10 @@ func (g *gate) offer() {
 			g.collected[slot/64] |= 1 << (slot % 64)
 			continue
 		}
+		if g.nested.Len() == 0 && g.isBeyondLimit() {
+			g.withheld[slot/64] |= 1 << (slot % 64)
+			continue
+		}
 		g.waiting.Add(-1)
 		g.next() <- slot
 	}
@@ -466,6 +519,9 @@ func (g *gate) busy() []uint64 {
 	for i, all := range g.all {
 		busy[i] = all &^ g.free[i].Load() &^ g.collected[i]
 	}
+	for i, withheld := range g.withheld {
+		busy[i] &^= withheld
+	}
 	return busy
 }
 
@@ -483,7 +539,7 @@ func (g *gate) close() <-chan struct{} {
 			g.waiting.Add(-1)
 			g.next() <- -1
 		}
-		g.offer()
+		g.setLimit(g.slots)
 	}
 	return g.idle
 }
@@ -492,11 +548,21 @@ func (g *gate) close() <-chan struct{} {
 func (g *gate) running() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	taken := 0
-	for _, word := range g.busy() {
-		taken += bits.OnesCount64(word)
+	return countBits(g.busy())
+}
+
+func countBits(words []uint64) (count int) {
+	for _, word := range words {
+		count += bits.OnesCount64(word)
 	}
-	return taken
+	return count
+}
+
+// limited returns how many slots calls get at a time while others wait.
+func (g *gate) limited() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.limit
 }
 
 // queued returns how many goroutines wait.

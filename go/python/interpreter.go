@@ -48,6 +48,10 @@ type Config struct {
 	// module, /usr/local/lib, /usr/lib.
 	Core string
 	// MaxConcurrent bounds how many calls are in Python at a time; others wait. 0 means GOMAXPROCS at the start.
+	//
+	// While calls wait, the host tries now and then whether fewer at a time get more done, as is the case with short calls that
+	// hand the GIL to and fro, and lets fewer in where they do: [Stats].Limit. It lets all in within some milliseconds
+	// when no call comes through, so that calls may wait for each other.
 	MaxConcurrent int
 	// MaxQueued bounds how many calls wait for that; past it they get [ErrOverloaded] at once. 0 means no bound, a negative
 	// number that no call waits. Calls from within a Go function that Python calls are never turned away.

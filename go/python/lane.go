@@ -39,7 +39,8 @@ func (DecodeOption) bindOption() {}
 //	fetch, err := in.Func("client:fetch", python.Lane("io", 64))
 //
 // Functions that name the same lane share it; where its numbers differ, the later one is an error. A lane that is busy or
-// full keeps no other waiting: within each, calls are served in the order in which they came. Each call that is under way
+// full keeps no other waiting: within each, calls are served in the order in which they came, and fewer at a time where that
+// gets more done, as [Config].MaxConcurrent says. Each call that is under way
 // takes an OS thread; all lanes together have 4000 slots at most. What works on an [Object] later, such as [Iter] and
 // [Object.Call], is not in the lane of the function that returned it. A coroutine function takes a slot of its lane only
 // to start and for its result.
@@ -72,7 +73,28 @@ func newLane(in *Interpreter, option LaneOption) *lane {
 		f := l.frames[slot].Load()
 		return f != nil && f.isSettled()
 	}
+	if option.slots > 1 {
+		l.gate.limiter = newLimiter(l.gate, l.countCalls())
+	}
 	return l
+}
+
+// countCalls returns what counts the calls in the slots of the lane.
+func (l *lane) countCalls() func() uint64 {
+	var sum uint64
+	counted := map[*frame]uint64{} // what each frame had counted before: it may have come from another lane
+	return func() uint64 {
+		for i := range l.frames {
+			if f := l.frames[i].Load(); f != nil {
+				calls := atomic.LoadUint64((*uint64)(&f.outer.activity.calls))
+				if before, ok := counted[f]; ok {
+					sum += calls - before
+				}
+				counted[f] = calls
+			}
+		}
+		return sum
+	}
 }
 
 // laneTable holds the lanes of an interpreter, that for calls which name none first, as soon as there are others. None is
@@ -287,6 +309,8 @@ type LaneStats struct {
 	Running int `json:"running"`
 	// Waiting ones wait for their turn.
 	Waiting int `json:"waiting"`
+	// Limit is how many slots calls get at a time while others wait: see [Config].MaxConcurrent.
+	Limit int `json:"limit"`
 	// Waits counts how often a call had to wait.
 	Waits int `json:"waits_total"`
 	// WaitTime is for how long.
@@ -300,11 +324,13 @@ func (in *Interpreter) laneStats() (sum LaneStats, named map[string]LaneStats) {
 			Slots:    l.option.slots,
 			Running:  l.gate.running(),
 			Waiting:  l.gate.queued(),
+			Limit:    l.gate.limited(),
 			Waits:    int(l.gate.waits.Load()), //nolint:gosec // a counter of this process
 			WaitTime: time.Duration(l.gate.waitTime.Load()),
 		}
 		sum.Running += s.Running
 		sum.Waiting += s.Waiting
+		sum.Limit += s.Limit
 		sum.Waits += s.Waits
 		sum.WaitTime += s.WaitTime
 		if i == 0 {

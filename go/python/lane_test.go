@@ -239,7 +239,7 @@ var _ = scenario("lanes", func() {
 	wide, narrow := Lane("wide", 70), Lane("narrow", 1).MaxQueued(2)
 	slow, one := block(in, 75, wide), block(in, 3, narrow)
 	wantCalls(in, 71, 7)
-	for name, want := range map[string]LaneStats{"wide": {Slots: 70, Running: 70, Waiting: 5}, "narrow": {Slots: 1, Running: 1, Waiting: 2}} {
+	for name, want := range map[string]LaneStats{"wide": {Slots: 70, Running: 70, Waiting: 5, Limit: 70}, "narrow": {Slots: 1, Running: 1, Waiting: 2, Limit: 1}} {
 		if got := in.Stats().Lanes[name]; got != want {
 			fail("%s: got %+v, want %+v", name, got, want)
 		}

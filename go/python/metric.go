@@ -69,6 +69,7 @@ func (s Stats) Metrics() []Metric {
 var metricsOf = []struct{ field, name, unit, description string }{
 	{"running", "python.calls.running", "{call}", "Calls that have a slot."},
 	{"waiting", "python.calls.waiting", "{call}", "Calls that wait for their turn."},
+	{"limit", "python.calls.limit", "{call}", "Slots that calls get at a time while others wait."},
 	{"still_running", "python.calls.still_running", "{call}", "Calls that go on although their callers have given up."},
 	{"objects", "python.objects", "{object}", "References to Python objects that Go owns."},
 	{"hosted", "python.hosted", "{object}", "Go functions and values that Python reaches."},

@@ -26,10 +26,12 @@ import (
 // count them costs a call a few nanoseconds. The times in Python are read from a clock that ticks every 10 ms: shorter calls
 // count by the ticks that fall into them, as in a CPU profile, so that sums are right in the long run.
 type Stats struct {
-	// Running calls have a slot; this and the next, Waits and WaitTime are the sums over all lanes.
+	// Running calls have a slot; this and the next two, Waits and WaitTime are the sums over all lanes.
 	Running int `json:"running"`
 	// Waiting ones wait for their turn.
 	Waiting int `json:"waiting"`
+	// Limit is how many slots calls get at a time while others wait: see [Config].MaxConcurrent.
+	Limit int `json:"limit"`
 	// Lanes counts for each [Lane], by its name; nil if there are none.
 	Lanes map[string]LaneStats `json:"lanes,omitempty"`
 	// StillRunning counts calls that go on although their callers have got [ErrStillRunning].
@@ -86,6 +88,7 @@ func (in *Interpreter) Stats() Stats {
 	s := Stats{
 		Running:       calls.Running,
 		Waiting:       calls.Waiting,
+		Limit:         calls.Limit,
 		Lanes:         lanes,
 		StillRunning:  int(stillRunning.Load()),
 		Objects:       int(counts.objects), //nolint:gosec // counters of this process

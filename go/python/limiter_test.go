@@ -1,0 +1,326 @@
+package python
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// limitedGate is a gate with calls that only take time.
+type limitedGate struct {
+	*gate
+	calls  atomic.Uint64
+	inside atomic.Int64 // calls that run
+}
+
+func newLimitedGate(slots int) *limitedGate {
+	g := &limitedGate{gate: newGate(slots, fromOutside)}
+	g.limiter = newLimiter(g.gate, g.calls.Load)
+	return g
+}
+
+// crowd makes so many goroutines call for so long; a call takes what `takes` says of how many run.
+func (g *limitedGate) crowd(t *testing.T, goroutines int, length time.Duration, takes func(running int64) time.Duration) {
+	t.Helper()
+	end := time.Now().Add(length)
+	var callers sync.WaitGroup
+	for range goroutines {
+		callers.Go(func() {
+			for time.Now().Before(end) {
+				slot, err := g.enter(context.Background())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				g.calls.Add(1)
+				time.Sleep(takes(g.inside.Add(1)))
+				g.inside.Add(-1)
+				g.leave(slot)
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// best returns the limit that was found.
+func (g *limitedGate) best() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.limiter.learned
+}
+
+// rest lets the limiter end, without which no bubble of [synctest] does.
+func (g *limitedGate) rest() { time.Sleep(2 * endTicks * limiterTick) }
+
+// convoy is how long calls take that get less done the more of them there are.
+func convoy(running int64) time.Duration {
+	return about(time.Duration(running*(20+running)) * time.Microsecond)
+}
+
+// apart is how long calls take that have nothing to do with each other.
+func apart(int64) time.Duration { return about(100 * time.Microsecond) }
+
+// about is half to one and a half times as long.
+func about(length time.Duration) time.Duration { return length/2 + rand.N(length) }
+
+func TestLimiter(t *testing.T) {
+	for _, slots := range []int{2, 8, 70} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newLimitedGate(slots)
+			g.crowd(t, 100, time.Second, convoy)
+			if g.best() != 1 {
+				t.Errorf("%d slots: calls that hinder each other get %d, want 1", slots, g.best())
+			}
+			g.crowd(t, 100, 2*time.Second, apart)
+			if g.best() != slots {
+				t.Errorf("%d slots: calls that do not hinder each other get %d", slots, g.best())
+			}
+			g.crowd(t, 100, 2*time.Second, func(running int64) time.Duration {
+				return apart(running) * time.Duration(max(1, running-1))
+			})
+			if most := g.best(); most > 2 {
+				t.Errorf("%d slots: calls of which two do not hinder each other get %d", slots, most)
+			}
+			g.rest()
+			if limit := g.limited(); limit != slots {
+				t.Errorf("%d slots: the limit is %d where nobody waits", slots, limit)
+			}
+		})
+	}
+}
+
+// What a limiter has learned does not keep those waiting whom a call waits for.
+func TestLimiterOpens(t *testing.T) {
+	const slots = 8
+	synctest.Test(t, func(t *testing.T) {
+		g := newLimitedGate(slots)
+		g.crowd(t, 100, time.Second, convoy)
+		if g.best() != 1 {
+			t.Fatalf("the limit is %d", g.best())
+		}
+		var all, entered sync.WaitGroup
+		entered.Add(slots)
+		start := time.Now()
+		for range 10 * slots {
+			all.Go(func() {
+				slot, err := g.enter(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if g.calls.Add(1); g.inside.Add(1) <= slots {
+					entered.Done()
+				}
+				entered.Wait() // for calls that wait
+				g.leave(slot)
+			})
+		}
+		all.Wait()
+		if took := time.Since(start); took > 3*limiterTick {
+			t.Errorf("calls that waited for each other took %v", took)
+		}
+		g.rest()
+	})
+}
+
+// A call that goes on after a Go function, or that such a function makes, gets a slot beyond the limit.
+func TestLimiterLetsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		from := outside
+		g := newGate(2, func() origin { return from })
+		g.limiter = newLimiter(g, func() uint64 { return 0 })
+		g.limiter.isRunning = true // it would open the gate
+		first, _ := g.enter(t.Context())
+		second, _ := g.enter(t.Context())
+		waiter := make(chan int)
+		go func() {
+			slot, _ := g.enter(t.Context())
+			waiter <- slot
+		}()
+		synctest.Wait()
+		g.mu.Lock()
+		g.setLimit(1)
+		g.mu.Unlock()
+		if err := g.suspend(second, true); err != nil {
+			t.Fatal(err)
+		}
+		if g.running() != 1 || g.queued() != 1 {
+			t.Fatalf("%d run and %d wait, want 1 and 1", g.running(), g.queued())
+		}
+		from = fromCall
+		nested, err := g.enter(t.Context())
+		if err != nil || nested != second {
+			t.Fatalf("a call from within got slot %d, %v", nested, err)
+		}
+		g.leave(nested)
+		if again := g.resume(true); again != second {
+			t.Errorf("the call goes on with slot %d, want %d", again, second)
+		}
+		g.leave(first)
+		if g.queued() != 1 {
+			t.Error("the limit was passed")
+		}
+		g.leave(second)
+		g.leave(<-waiter)
+		if g.running() != 0 || g.queued() != 0 {
+			t.Errorf("%d run and %d wait at the end", g.running(), g.queued())
+		}
+		select {
+		case <-g.close():
+		default:
+			t.Error("a closed gate with nobody in it is not idle")
+		}
+	})
+}
+
+func TestLimitedGateCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newLimitedGate(4)
+		g.crowd(t, 100, time.Second, convoy)
+		failed := make(chan error, 100)
+		for range cap(failed) {
+			go func() {
+				slot, err := g.enter(t.Context())
+				if err == nil {
+					time.Sleep(time.Millisecond)
+					g.leave(slot)
+				}
+				failed <- err
+			}()
+		}
+		synctest.Wait()
+		if g.running() != 1 {
+			t.Errorf("%d run, want 1", g.running())
+		}
+		<-g.close()
+		ran := 0
+		for range cap(failed) {
+			if err := <-failed; err == nil {
+				ran++
+			} else if err != ErrClosed { //nolint:errorlint // as the gate returns it
+				t.Error(err)
+			}
+		}
+		if ran == 0 || g.running() != 0 || g.queued() != 0 {
+			t.Errorf("%d ran, %d run, %d wait", ran, g.running(), g.queued())
+		}
+		g.rest()
+	})
+}
+
+// Limits that change all the time, and contexts that end: no slot is handed out twice and none is lost.
+func TestLimiterRaces(t *testing.T) {
+	for _, slots := range []int{2, 3, 66} {
+		g := newGate(slots, fromOutside)
+		owners := make([]atomic.Bool, slots)
+		var visitors sync.WaitGroup
+		stop := make(chan struct{})
+		var limits sync.WaitGroup
+		limits.Go(func() {
+			for !closedNow(stop) {
+				g.mu.Lock()
+				g.setLimit(1 + rand.IntN(slots))
+				g.mu.Unlock()
+				runtime.Gosched()
+			}
+		})
+		for range 200 {
+			visitors.Go(func() {
+				for range 200 {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(200))*time.Microsecond)
+					if slot, err := g.enter(ctx); err == nil {
+						if owners[slot].Swap(true) {
+							t.Error("a slot has two owners")
+						}
+						runtime.Gosched()
+						owners[slot].Store(false)
+						g.leave(slot)
+					}
+					cancel()
+				}
+			})
+		}
+		visitors.Wait()
+		close(stop)
+		limits.Wait()
+		if g.running() != 0 || g.queued() != 0 {
+			t.Errorf("%d slots: %d run and %d wait at the end", slots, g.running(), g.queued())
+		}
+		g.mu.Lock()
+		g.setLimit(slots)
+		g.mu.Unlock()
+		for range slots {
+			if _, ok := g.take(); !ok {
+				t.Errorf("%d slots: one is lost", slots)
+			}
+		}
+	}
+}
+
+// Calls of Python that wait for each other get through beside short ones, at a limit that would not let them in.
+func TestLimiterBesideBlocked(t *testing.T) {
+	const slots = 4
+	in := interpreter(t)
+	lane := Lane("limited", slots)
+	short, read, write := must(in.Func("fixtures:same", lane)), must(in.Func("os:read", lane)), must(in.Func("os:write", lane))
+	limit := func() int { return in.Stats().Lanes["limited"].Limit }
+	if limit() != slots {
+		t.Fatalf("the limit is %d where nobody has waited", limit())
+	}
+	g := short.lane.gate
+	g.mu.Lock()
+	g.limiter.learned = 1
+	g.mu.Unlock()
+	var stop atomic.Bool
+	var crowd, readers sync.WaitGroup
+	for range 4 * slots {
+		crowd.Go(func() {
+			for !stop.Load() {
+				object, err := short.Call(t.Context(), "x")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = object.Close()
+			}
+		})
+	}
+	if !eventually(func() bool { return limit() == 1 }) {
+		t.Errorf("the limit is %d beside short calls", limit())
+	}
+	from, to, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, sink := int(from.Fd()), int(to.Fd())
+	for range slots - 1 {
+		readers.Go(func() {
+			if object, err := read.Call(t.Context(), source, 1); err != nil {
+				t.Error(err)
+			} else {
+				_ = object.Close()
+			}
+		})
+	}
+	for range slots - 1 {
+		object, err := write.Call(t.Context(), sink, []byte("x"))
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		_ = object.Close()
+	}
+	readers.Wait()
+	stop.Store(true)
+	crowd.Wait()
+	_, _ = from.Close(), to.Close()
+	if !eventually(func() bool { return limit() == slots }) {
+		t.Errorf("the limit is %d at the end", limit())
+	}
+}
