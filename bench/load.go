@@ -30,6 +30,9 @@ var crowds = []int{1, 2, 8, 64, crowd}
 type load struct {
 	name       string
 	work       func(calls int) (time.Duration, error)
+	function   string // that it calls, with so many values
+	n          int
+	want       []int // what the function returns, if anything
 	goroutines []int
 	key        string // of the ratio of keyAt goroutines to one in the JSON; may be empty
 	keyAt      int
@@ -66,21 +69,29 @@ func (c *contestants) loads(in *python.Interpreter, rivals []rival, hogCrowds []
 }
 
 // ownLoads are those that make calls of Python in this process.
-func (c *contestants) ownLoads(in *python.Interpreter) ([]*load, error) {
-	holds, err := python.Bind[func(context.Context, []float64) error](in, "crowd:holds")
-	if err != nil {
-		return nil, err
+func (c *contestants) ownLoads(in *python.Interpreter, options ...python.BindOption) ([]*load, error) {
+	loads := []*load{
+		{name: "no-op", function: module + ":noop", n: usual},
+		{name: "bytecode", function: "crowd:holds", n: usual},
+		{name: "`detect`, 1,000", function: module + ":detect", n: usual, want: detect(c.data[:usual]), key: "gate1000_vs_1", keyAt: crowd},
+		{name: "hashing without the GIL", function: "crowd:releases", n: releasedLength, key: "releases2_vs_1", keyAt: 2},
 	}
-	releases, err := python.Bind[func(context.Context, []float64) error](in, "crowd:releases")
-	if err != nil {
-		return nil, err
+	for _, l := range loads {
+		if l.want != nil {
+			bound, err := python.Bind[find](in, l.function, options...)
+			if err != nil {
+				return nil, err
+			}
+			l.work = c.find(bound, l.n, l.want)
+			continue
+		}
+		bound, err := python.Bind[func(context.Context, []float64) error](in, l.function, options...)
+		if err != nil {
+			return nil, err
+		}
+		l.work = c.noopLike(bound, l.n)
 	}
-	return []*load{
-		{name: "no-op", work: c.noop(usual)},
-		{name: "bytecode", work: c.noopLike(holds, usual)},
-		{name: "`detect`, 1,000", work: c.find(c.detectBound, usual, detect(c.data[:usual])), key: "gate1000_vs_1", keyAt: crowd},
-		{name: "hashing without the GIL", work: c.noopLike(releases, releasedLength), key: "releases2_vs_1", keyAt: 2},
-	}, nil
+	return loads, nil
 }
 
 // run adds a round: each number of goroutines works for the same time.
@@ -89,13 +100,13 @@ func (l *load) run(length time.Duration) error {
 		l.rates, l.times = make([][]float64, len(l.goroutines)), make([][]float64, len(l.goroutines))
 	}
 	for i, goroutines := range l.goroutines {
-		times, took, threads, err := throughput(l.work, goroutines, l.pause, length)
+		t, err := throughput(l.work, goroutines, l.pause, length, 0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
-		l.rates[i] = append(l.rates[i], float64(len(times))/took.Seconds())
-		l.times[i] = append(l.times[i], times...)
-		l.maxThreads = max(l.maxThreads, threads)
+		l.rates[i] = append(l.rates[i], t.perSecond)
+		l.times[i] = append(l.times[i], t.times...)
+		l.maxThreads = max(l.maxThreads, t.threads)
 	}
 	return nil
 }
@@ -110,11 +121,18 @@ func (l *load) scaling(goroutines int) []float64 {
 	return ratios
 }
 
-// throughput lets goroutines call over and over, and takes the times of the calls that end once they are all at it.
-func throughput(work func(calls int) (time.Duration, error), goroutines int, pause, length time.Duration) (times []float64, took time.Duration, threads int, err error) {
+// through is what goroutines got through.
+type through struct {
+	perSecond float64
+	times     []float64 // in nanoseconds, of each call that was under way while it was counted, also of those that had not ended then
+	threads   int       // OS threads of the process at any time
+}
+
+// throughput lets goroutines call over and over, and counts once they are all at it, or when patience is over, unless that is 0.
+func throughput(work func(calls int) (time.Duration, error), goroutines int, pause, length, patience time.Duration) (t through, err error) {
 	var (
 		count, stop atomic.Bool
-		at          atomic.Int64 // goroutines that have made a call
+		at, late    atomic.Int64 // goroutines that have made a call, and those whose last call began in time and ended too late
 		failure     atomic.Pointer[error]
 		group       sync.WaitGroup
 	)
@@ -133,6 +151,9 @@ func throughput(work func(calls int) (time.Duration, error), goroutines int, pau
 				}
 				if count.Load() {
 					own = append(own, float64(took.Nanoseconds()))
+				} else if stop.Load() {
+					late.Add(1)
+					own = append(own, float64(took.Nanoseconds()))
 				}
 				if pause > 0 {
 					time.Sleep(pause)
@@ -141,24 +162,27 @@ func throughput(work func(calls int) (time.Duration, error), goroutines int, pau
 			byGoroutine[i] = own
 		})
 	}
+	begin := time.Now()
 	time.Sleep(length / 4)
-	for at.Load() < int64(goroutines) && failure.Load() == nil {
+	for at.Load() < int64(goroutines) && failure.Load() == nil && (patience == 0 || time.Since(begin) < patience) {
 		time.Sleep(length / 100)
 	}
 	count.Store(true)
 	start := time.Now()
 	for time.Since(start) < length && failure.Load() == nil {
 		time.Sleep(length / 10)
-		threads = max(threads, countThreads())
+		t.threads = max(t.threads, countThreads())
 	}
-	count.Store(false)
-	took = time.Since(start)
 	stop.Store(true)
+	count.Store(false)
+	took := time.Since(start)
 	group.Wait()
 	if failed := failure.Load(); failed != nil {
-		return nil, 0, 0, *failed
+		return through{}, *failed
 	}
-	return slices.Concat(byGoroutine...), took, threads, nil
+	t.times = slices.Concat(byGoroutine...)
+	t.perSecond = float64(len(t.times)-int(late.Load())) / took.Seconds()
+	return t, nil
 }
 
 // countThreads returns how many OS threads the process has.

@@ -48,7 +48,7 @@ var (
 	fullPlan = plan{
 		pace:       pace{rounds: 2000, least: 25, round: time.Millisecond, heat: 40 * time.Second},
 		lengths:    []int{10, usual, 10_000, 100_000, largest},
-		loadRounds: 10, gateRounds: 8, loadRound: 500 * time.Millisecond, hogRounds: 5, hogCrowds: crowds, coldStarts: 40, calls: 100_000,
+		loadRounds: 10, gateRounds: 6, loadRound: 500 * time.Millisecond, hogRounds: 5, hogCrowds: crowds, coldStarts: 40, calls: 100_000,
 	}
 	quickPlan = plan{
 		pace:       pace{rounds: 3, least: 1, round: 100 * time.Microsecond, heat: 100 * time.Millisecond},
@@ -96,9 +96,6 @@ func main() {
 func runAgain(arguments []string) (asked bool, err error) {
 	if asked, err = runFirst(arguments); !asked {
 		asked, err = runMalloc(arguments)
-	}
-	if !asked {
-		asked, err = runGate(arguments)
 	}
 	return asked, err
 }
@@ -220,19 +217,16 @@ func measure(in *python.Interpreter, plan plan, progress *progress) (r *report, 
 	if err := r.countLoads(in, c, rivals, plan, progress); err != nil {
 		return nil, err
 	}
-	gates, err := startGates(in.Executable())
+	gates, err := newGateRace(in, c)
 	if err != nil {
 		return nil, err
 	}
-	progress.begin("3/4, sizes of the gate", plan.gateRounds)
+	progress.begin("3/4, ways through the gate", plan.gateRounds)
 	for range plan.gateRounds {
 		if err := gates.run(plan.loadRound); err != nil {
-			return nil, errors.Join(err, gates.close())
+			return nil, err
 		}
 		progress.step()
-	}
-	if err := gates.close(); err != nil {
-		return nil, err
 	}
 	r.addGates(gates)
 	starts, err := coldStarts(in.Executable())

@@ -142,19 +142,6 @@ func (r *report) alone(l loadRow) float64 {
 	return r.Loads[i].P50
 }
 
-func (r *report) gateTable() table {
-	t := table{
-		name: "gate",
-		title: fmt.Sprintf("The size of the gate (`Config.MaxConcurrent`), with %d goroutines: calls per second and times of a call as multiples of those with one slot",
-			gateCrowd),
-		header: []string{"", "slots", "calls per second", "quartiles", "p50", "p99", "p99.9"},
-	}
-	for _, g := range r.Gates {
-		t.add(g.Name, strconv.Itoa(g.Slots), figure(g.VsOne), between(g.Quartiles), figure(g.P50), figure(g.P99), figure(g.P999))
-	}
-	return t
-}
-
 func (r *report) coldStartTable() table {
 	t := table{
 		name:   "cold-starts",
