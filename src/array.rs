@@ -669,22 +669,19 @@ pub(crate) fn describe(result: &mut ValueResult, dtype: Dtype, object: Bound<'_,
     let len = array.length(0);
     // An array of NumPy fits the address space.
     let bytes = len as usize * DTYPES[dtype as usize - 1].3;
-    let value = Value {
-        dtype: dtype as u32,
-        ..Value::new(Kind::Array, 0, len)
-    };
+    let kind = (Kind::Array, Some(dtype));
     if array.is_contiguous() && (result.fits_scratch(bytes) || is_unshared(object.py(), array.pointer)) {
         let data = array.fields().data;
         // SAFETY: a contiguous array has this many bytes. Those that do not go to scratch at once belong to an array
         // that nobody else reaches.
-        unsafe { result.set_data(value, data.cast(), bytes, object) };
+        unsafe { result.set_data(kind, len, data.cast(), bytes, object) };
         return Ok(());
     }
     let copy = array.copy()?.into_any().unbind().into_bound(object.py());
     // SAFETY: a new array, contiguous and in native order as demanded, that nobody else reaches.
     unsafe {
         let data = (*copy.as_ptr().cast::<PyArrayObject>()).fields.data;
-        result.set_data(value, data.cast(), bytes, copy);
+        result.set_data(kind, len, data.cast(), bytes, copy);
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ type gate struct {
 	limit     int       // how many slots calls get at a time while others wait
 	withheld  []uint64  // a bit for each slot that they do not get
 	limiter   *limiter  // sets the limit; nil if it is that of the slots
+	turns     uint64    // that those in line were given
 	idle      chan struct{}
 	isIdle    bool
 	retired   []retiree
@@ -176,10 +177,14 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 	// A slot that came back before `waiting` was raised was offered to nobody.
 	g.offer()
 	if line == &g.queue && g.maxQueued != 0 && len(turn) == 0 && line.Len() > max(g.maxQueued, 0) && isBounded(ctx) {
-		line.Remove(place)
-		g.waiting.Add(-1)
-		g.mu.Unlock()
-		return 0, ErrOverloaded
+		slot, ok := g.takeWithheld() // sooner than to turn a call away
+		if !ok {
+			line.Remove(place)
+			g.waiting.Add(-1)
+			g.mu.Unlock()
+			return 0, ErrOverloaded
+		}
+		g.next() <- slot
 	}
 	g.mu.Unlock()
 	slot, came := -1, false
@@ -496,7 +501,6 @@ func (g *gate) offer() {
 			g.withheld[slot/64] |= 1 << (slot % 64)
 			continue
 		}
-		g.waiting.Add(-1)
 		g.next() <- slot
 	}
 	if g.closed.Load() && !g.isIdle && g.suspended.Load() == 0 && isZero(g.busy()) {
@@ -505,8 +509,10 @@ func (g *gate) offer() {
 	}
 }
 
-// next takes whose turn it is off its line.
+// next takes whose turn it is off its line. The caller holds the lock.
 func (g *gate) next() chan int {
+	g.waiting.Add(-1)
+	g.turns++
 	if g.nested.Len() > 0 {
 		return g.nested.Remove(g.nested.Front()).(chan int)
 	}
@@ -536,7 +542,6 @@ func (g *gate) close() <-chan struct{} {
 	if !g.closed.Swap(true) {
 		g.waiting.Add(1)
 		for g.nested.Len() > 0 || g.queue.Len() > 0 {
-			g.waiting.Add(-1)
 			g.next() <- -1
 		}
 		g.setLimit(g.slots)

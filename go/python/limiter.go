@@ -7,7 +7,7 @@ import "time"
 // with more of them. Which it is shows only when it is tried: now and then the limiter halves or doubles the limit for a moment,
 // and keeps to that if as many calls come through as before and after (make bench, the gate).
 //
-// It keeps no call waiting for another that waits in Python: once no call comes through, they get all slots. It works only while
+// It keeps no call waiting for another that waits in Python: once nobody who waits is let in, they get all slots. It works only while
 // calls wait, and all its fields but calls are guarded by the lock of the gate.
 type limiter struct {
 	gate  *gate
@@ -23,11 +23,12 @@ type limiter struct {
 	done      [3]float64 // calls per second before the trial, in it and after it
 	tried     int        // the limit in the trial
 
-	idle, stuck, slow int // for how many ticks nobody has waited, no call came through, or few
+	idle, stuck, slow int // for how many ticks nobody has waited, nobody who waits was let in, or few calls came through
 
 	lastTick  time.Time
 	lastCalls uint64
 	lastWaits uint64
+	lastTurns uint64
 }
 
 // limiterStage is what the limiter is about: it rests, or measures.
@@ -49,9 +50,9 @@ const (
 	// leastCalls is how many calls must come through in a tick for a trial. When there are fewer, they are so long that they
 	// hand the GIL over too seldom for that to matter; and too few to compare.
 	leastCalls = 10
-	// All get in when calls were so long for slowTicks, or none came through for stuckTicks.
+	// The limit is that of the slots when calls were so long for slowTicks, or nobody was let in for stuckTicks.
 	slowTicks, stuckTicks = 4, 2
-	// endTicks is for how many ticks nobody waits, or no call comes through, before the limiter ends.
+	// endTicks is for how many ticks nobody waits, or nobody is let in, before the limiter ends.
 	endTicks = 10
 	// At equal rates a lower limit is better: calls take longer the more of them there are, and most of all the slowest.
 	worthLess, worthMore = 0.97, 1.07
@@ -69,7 +70,7 @@ func (l *limiter) start() {
 	l.isRunning = true
 	l.idle, l.stuck, l.slow = 0, 0, 0
 	l.stage, l.ticks = resting, leastRest
-	l.lastTick, l.lastCalls, l.lastWaits = time.Now(), l.calls(), l.gate.waits.Load()
+	l.lastTick, l.lastCalls, l.lastWaits, l.lastTurns = time.Now(), l.calls(), l.gate.waits.Load(), l.gate.turns
 	l.gate.setLimit(l.learned)
 	go l.run()
 }
@@ -97,10 +98,10 @@ func (l *limiter) tick() (goesOn bool) {
 	now, calls, waits := time.Now(), l.calls(), g.waits.Load()
 	through, rate := calls-l.lastCalls, float64(calls-l.lastCalls)/now.Sub(l.lastTick).Seconds()
 	waited := waits != l.lastWaits || g.queue.Len() > 0
-	l.lastTick, l.lastCalls, l.lastWaits = now, calls, waits
 	tally(&l.idle, !waited)
-	tally(&l.stuck, waited && through == 0)
+	tally(&l.stuck, g.queue.Len() > 0 && g.turns == l.lastTurns)
 	tally(&l.slow, waited && through < leastCalls)
+	l.lastTick, l.lastCalls, l.lastWaits, l.lastTurns = now, calls, waits, g.turns
 	switch {
 	case l.idle == endTicks, l.stuck == endTicks:
 		g.setLimit(g.slots)

@@ -179,6 +179,96 @@ func TestLimiterLetsBack(t *testing.T) {
 	})
 }
 
+// A call is turned away only when all slots are taken and the queue is full.
+func TestLimiterBoundsQueue(t *testing.T) {
+	const slots, bound = 4, 2
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(slots, fromOutside)
+		g.maxQueued = bound
+		var held []int
+		for range slots {
+			slot, _ := g.enter(t.Context())
+			held = append(held, slot)
+		}
+		admitted := make(chan int, slots+bound)
+		enter := func() {
+			slot, err := g.enter(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			admitted <- slot
+		}
+		go enter() // so that slots which come back are withheld
+		synctest.Wait()
+		g.mu.Lock()
+		g.setLimit(1)
+		g.mu.Unlock()
+		for _, slot := range held {
+			g.leave(slot)
+		}
+		for range slots + bound - 1 {
+			go enter()
+		}
+		synctest.Wait()
+		if g.running() != slots || g.queued() != bound {
+			t.Errorf("%d run and %d wait, want %d and %d", g.running(), g.queued(), slots, bound)
+		}
+		if _, err := g.enter(t.Context()); err != ErrOverloaded { //nolint:errorlint // as the gate returns it
+			t.Errorf("got %v, want ErrOverloaded", err)
+		}
+		for range slots + bound {
+			g.leave(<-admitted)
+		}
+		if g.running() != 0 || g.queued() != 0 || g.waiting.Load() != 0 {
+			t.Errorf("%d run and %d wait at the end", g.running(), g.queued())
+		}
+	})
+}
+
+// Calls beside the queue do not hide that nobody in it is let in.
+func TestLimiterSeesQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newLimitedGate(4)
+		g.crowd(t, 100, time.Second, convoy)
+		g.rest()
+		first, _ := g.enter(t.Context())
+		var slots []int
+		for range 3 {
+			slot, _ := g.enter(t.Context())
+			slots = append(slots, slot)
+		}
+		second := make(chan int)
+		go func() {
+			slot, _ := g.enter(t.Context())
+			second <- slot
+		}()
+		synctest.Wait() // the limiter has begun, with a limit of one
+		for _, slot := range slots[:2] {
+			g.leave(slot)
+		}
+		if g.running() != 2 || g.queued() != 1 {
+			t.Fatalf("%d run and %d wait", g.running(), g.queued())
+		}
+		done := make(chan struct{})
+		go func() {
+			for !closedNow(done) {
+				g.calls.Add(100) // those of threads that Python has started
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		start := time.Now()
+		slot := <-second
+		close(done)
+		if took := time.Since(start); took > (stuckTicks+1)*limiterTick {
+			t.Errorf("a call got its turn after %v", took)
+		}
+		for _, slot := range []int{first, slots[2], slot} {
+			g.leave(slot)
+		}
+		g.rest()
+	})
+}
+
 func TestLimitedGateCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newLimitedGate(4)
