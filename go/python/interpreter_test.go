@@ -515,3 +515,24 @@ func stacks() []byte {
 	buffer := make([]byte, 1<<16)
 	return buffer[:runtime.Stack(buffer, true)]
 }
+
+// What the start has imported is not looked at by the first garbage collections, which go on as Python has them.
+func TestStartGarbage(t *testing.T) { passScenario(t, "start and garbage") }
+
+var _ = scenario("start and garbage", func() {
+	in := must(Start(Config{}))
+	evaluate := must(Bind[func(string, map[string]int) (int, error)](in, "builtins:eval", AllowUnknown))
+	ask := func(question string) int { return must(evaluate(question, map[string]int{})) }
+	if ask("int(__import__('gc').isenabled())") != 1 {
+		fail("the garbage collector is off")
+	}
+	if ask("__import__('gc').get_freeze_count()") > 0 {
+		return // CPython 3.12 freezes objects itself, and they stay so
+	}
+	if young := ask("sum(len(__import__('gc').get_objects(g)) for g in (0, 1))"); young > 5000 {
+		fail("%d objects are in the young generations", young)
+	}
+	if old := ask("len(__import__('gc').get_objects(2))"); old < 5000 {
+		fail("%d objects are in the oldest generation", old)
+	}
+})
