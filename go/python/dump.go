@@ -48,9 +48,14 @@ type loading struct {
 
 // name notes which function a call is of.
 func (f *frame) name(function *Function) {
-	if f.label.Load() != function.label { // a store costs more
-		f.label.Store(function.label)
+	if f.label.Load() != function.label || f.in.config.ProfileLabels { // a store costs more
+		f.rename(function)
 	}
+}
+
+// rename is name where it changes something, apart from it so that the rest is inlined.
+func (f *frame) rename(function *Function) {
+	f.label.Store(function.label)
 	if f.in.config.ProfileLabels {
 		f.labels = pprof.WithLabels(f.ctx, pprof.Labels("python.function", function.name))
 		pprof.SetGoroutineLabels(f.labels)

@@ -56,9 +56,13 @@ func (l *freeList) add(h *handle) {
 
 // giveBack gives back what was added.
 func (l *freeList) giveBack() {
-	if !l.any.Load() {
-		return
+	if l.any.Load() {
+		l.giveAll()
 	}
+}
+
+// giveAll is giveBack where there is something, apart from it so that the rest is inlined.
+func (l *freeList) giveAll() {
 	l.any.Store(false)
 	l.mu.Lock()
 	handles := l.handles
