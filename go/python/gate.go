@@ -118,6 +118,11 @@ func (g *gate) enterLive(ctx context.Context) (int, error) {
 	if slot, ok := g.take(); ok {
 		return slot, nil
 	}
+	return g.enterLater(ctx)
+}
+
+// enterLater waits for a slot.
+func (g *gate) enterLater(ctx context.Context) (int, error) {
 	begin := uptime()
 	slot, err := g.wait(ctx)
 	if err != ErrOverloaded { //nolint:errorlint // as it comes from wait
@@ -239,9 +244,13 @@ func isBounded(ctx context.Context) bool {
 // leave gives a slot back.
 func (g *gate) leave(slot int) {
 	g.free[slot/64].Or(1 << (slot % 64))
-	if g.waiting.Load() == 0 {
-		return
+	if g.waiting.Load() != 0 {
+		g.handOn(slot)
 	}
+}
+
+// handOn gives a slot that has come back to who waits for it.
+func (g *gate) handOn(slot int) {
 	g.mu.Lock()
 	g.settle(slot)
 	g.offer()
