@@ -231,11 +231,13 @@ bench-full: .venv-bench core ## the same with all sizes, and for longer
 bench-budget: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-bench
 bench-budget: .venv-bench core ## profile a no-op with perf: where its time goes
 	@command -v perf >/dev/null || { echo 'missing: perf (apt-get install linux-perf)' >&2; exit 1; }
+	@command -v addr2line >/dev/null || { echo 'missing: addr2line (apt-get install binutils)' >&2; exit 1; }
 	@mkdir -p build && cd bench && go test -c -o ../build/bench.test . && \
 	  perf record --quiet --event cpu-clock --freq 2000 --output ../build/perf.data \
 	    ../build/bench.test -test.run '^$$' -test.bench Noop -test.benchtime 10s >../build/budget.txt && \
+	  perf script --input ../build/perf.data --no-demangle --fields ip,sym,symoff,dso 2>/dev/null >../build/samples.txt && \
 	  perf report --input ../build/perf.data --stdio --no-children --field-separator '|' --sort dso,symbol 2>/dev/null | \
-	  $(GOPHERSNAKE_PYTHON)/bin/python -I python/budget.py ../build/budget.txt
+	  $(GOPHERSNAKE_PYTHON)/bin/python -I python/budget.py ../build/budget.txt ../build/samples.txt ../$(CORE)
 
 .PHONY: bench-document
 bench-document: ## put the tables of the last `make bench` into docs/PERFORMANCE.md
