@@ -81,11 +81,13 @@ func TestLimiter(t *testing.T) {
 			if g.best() != slots {
 				t.Errorf("%d slots: calls that do not hinder each other get %d", slots, g.best())
 			}
-			g.crowd(t, 100, 2*time.Second, func(running int64) time.Duration {
-				return apart(running) * time.Duration(max(1, running-1))
-			})
-			if most := g.best(); most > 2 {
-				t.Errorf("%d slots: calls of which two do not hinder each other get %d", slots, most)
+			if slots <= 8 { // where there are many more, one more or less makes no difference that shows
+				g.crowd(t, 100, 2*time.Second, func(running int64) time.Duration {
+					return apart(running) * time.Duration(max(1, running-1))
+				})
+				if most := g.best(); most > 2 {
+					t.Errorf("%d slots: calls of which two do not hinder each other get %d", slots, most)
+				}
 			}
 			g.rest()
 			if limit := g.limited(); limit != slots {
