@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing/fstest"
@@ -196,7 +197,12 @@ func imports() string {
 					return
 				}
 				torture.Check(err)
-				o := torture.Must(f.Call(context.Background()))
+				o, err := f.Call(context.Background())
+				// Where two threads import a ring, CPython lets one go on with what the other has not finished.
+				for end := time.Now().Add(time.Minute); isHalfImported(err) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+					o, err = f.Call(context.Background())
+				}
+				torture.Check(err)
 				if got := torture.Must(python.As[int](o)); got != i {
 					torture.Fail("%s: got %d, want %d", name, got, i)
 				}
@@ -212,6 +218,11 @@ func imports() string {
 		torture.Fail("%d modules called Go, want each of %d once", got, rounds)
 	}
 	return fmt.Sprintf("%d modules worked, %d failed", values.Load(), failures.Load())
+}
+
+// isHalfImported tells whether a function used a module whose import another thread has not finished yet.
+func isHalfImported(err error) bool {
+	return errors.Is(err, python.AttributeError) && strings.Contains(err.Error(), "partially initialized module 'ring_")
 }
 
 // starts tries wrong configurations and the right one from everywhere at once.
