@@ -121,7 +121,7 @@ func (g *gate) enterLive(ctx context.Context) (int, error) {
 	return g.enterLater(ctx)
 }
 
-// enterLater waits for a slot.
+// enterLater waits for a slot, apart from the quick way.
 func (g *gate) enterLater(ctx context.Context) (int, error) {
 	begin := uptime()
 	slot, err := g.wait(ctx)

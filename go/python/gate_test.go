@@ -227,32 +227,38 @@ func closedNow(done <-chan struct{}) bool {
 	}
 }
 
+// visit has many goroutines enter and leave, whose contexts end at any time. No slot may be handed out twice, and none be left
+// taken.
+func visit(t *testing.T, g *gate) {
+	t.Helper()
+	owners := make([]atomic.Bool, g.slots)
+	var visitors sync.WaitGroup
+	for range 200 {
+		visitors.Go(func() {
+			for range 200 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(200))*time.Microsecond)
+				if slot, err := g.enter(ctx); err == nil {
+					if owners[slot].Swap(true) {
+						t.Error("a slot has two owners")
+					}
+					runtime.Gosched()
+					owners[slot].Store(false)
+					g.leave(slot)
+				}
+				cancel()
+			}
+		})
+	}
+	visitors.Wait()
+	if g.running() != 0 || g.queued() != 0 {
+		t.Errorf("%d slots: %d run and %d wait at the end", g.slots, g.running(), g.queued())
+	}
+}
+
 // Contexts that end while slots come back: no slot is handed out twice and none is lost.
 func TestGateRaces(t *testing.T) {
 	for _, slots := range []int{1, 3, 66} {
-		g := newGate(slots, fromOutside)
-		owners := make([]atomic.Bool, slots)
-		var visitors sync.WaitGroup
-		for range 200 {
-			visitors.Go(func() {
-				for range 200 {
-					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(200))*time.Microsecond)
-					if slot, err := g.enter(ctx); err == nil {
-						if owners[slot].Swap(true) {
-							t.Error("a slot has two owners")
-						}
-						runtime.Gosched()
-						owners[slot].Store(false)
-						g.leave(slot)
-					}
-					cancel()
-				}
-			})
-		}
-		visitors.Wait()
-		if g.running() != 0 || g.queued() != 0 {
-			t.Errorf("%d slots: %d run and %d wait at the end", slots, g.running(), g.queued())
-		}
+		visit(t, newGate(slots, fromOutside))
 	}
 }
 

@@ -310,8 +310,6 @@ func TestLimitedGateCloses(t *testing.T) {
 func TestLimiterRaces(t *testing.T) {
 	for _, slots := range []int{2, 3, 66} {
 		g := newGate(slots, fromOutside)
-		owners := make([]atomic.Bool, slots)
-		var visitors sync.WaitGroup
 		stop := make(chan struct{})
 		var limits sync.WaitGroup
 		limits.Go(func() {
@@ -322,28 +320,9 @@ func TestLimiterRaces(t *testing.T) {
 				runtime.Gosched()
 			}
 		})
-		for range 200 {
-			visitors.Go(func() {
-				for range 200 {
-					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(200))*time.Microsecond)
-					if slot, err := g.enter(ctx); err == nil {
-						if owners[slot].Swap(true) {
-							t.Error("a slot has two owners")
-						}
-						runtime.Gosched()
-						owners[slot].Store(false)
-						g.leave(slot)
-					}
-					cancel()
-				}
-			})
-		}
-		visitors.Wait()
+		visit(t, g)
 		close(stop)
 		limits.Wait()
-		if g.running() != 0 || g.queued() != 0 {
-			t.Errorf("%d slots: %d run and %d wait at the end", slots, g.running(), g.queued())
-		}
 		g.mu.Lock()
 		g.setLimit(slots)
 		g.mu.Unlock()
