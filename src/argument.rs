@@ -13,7 +13,7 @@ use crate::error::ErrorCode;
 use crate::object::Object;
 use crate::tree::Plan;
 use crate::value::{Kind, MAX_DEPTH, Value};
-use crate::{callback, interpreter, lease};
+use crate::{callback, lease, package};
 
 impl Drop for Arguments<'_, '_> {
     /// Gives the handles back that no object was made for.
@@ -166,20 +166,20 @@ impl<'a, 'py> Arguments<'a, 'py> {
             }
             Kind::Datetime => {
                 let arguments = (value.bits.cast_signed(), value.len.cast_signed());
-                Ok(interpreter::helper(py, "values")?.call_method1("make_datetime", arguments)?)
+                Ok(package::module(py, "values")?.call_method1("make_datetime", arguments)?)
             }
-            Kind::Date => Ok(interpreter::helper(py, "values")?.call_method1("make_date", (value.bits,))?),
+            Kind::Date => Ok(package::module(py, "values")?.call_method1("make_date", (value.bits,))?),
             Kind::Duration => {
                 let arguments = (value.bits.cast_signed(), value.len.cast_signed());
-                Ok(interpreter::helper(py, "values")?.call_method1("make_duration", arguments)?)
+                Ok(package::module(py, "values")?.call_method1("make_duration", arguments)?)
             }
             Kind::Decimal => {
                 let text = PyString::new(py, self.text(&value)?);
-                Ok(interpreter::helper(py, "values")?.call_method1("make_decimal", (text,))?)
+                Ok(package::module(py, "values")?.call_method1("make_decimal", (text,))?)
             }
             Kind::Uuid => {
                 let bytes = PyBytes::new(py, self.data(&value)?);
-                Ok(interpreter::helper(py, "values")?.call_method1("make_uuid", (bytes,))?)
+                Ok(package::module(py, "values")?.call_method1("make_uuid", (bytes,))?)
             }
             Kind::Instance => {
                 let class = self.build(py, depth + 1)?;
@@ -199,7 +199,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
                 let parts = self.build(py, depth + 1)?.cast_into::<PyTuple>().map_err(PyErr::from)?;
                 let name = name.to_str()?;
                 let (module, maker) = name.split_once(':').unwrap_or(("callbacks", name));
-                Ok(interpreter::helper(py, module)?.getattr(maker)?.call1(parts)?)
+                Ok(package::module(py, module)?.getattr(maker)?.call1(parts)?)
             }
             Kind::Other | Kind::Record | Kind::Time | Kind::Columns | Kind::Masked => {
                 Err(Failure::argument(format!("{kind:?} is no kind of argument")))

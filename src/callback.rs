@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorCode, Report};
 use crate::object;
 use crate::tree::{Plan, Tree};
 use crate::value::{Kind, MAX_VALUES, Value};
-use crate::{interpreter, interrupt, lease, process, thread_state};
+use crate::{interrupt, lease, package, process, thread_state};
 
 /// How a call of the host's function ended.
 #[repr(u32)]
@@ -282,7 +282,7 @@ impl GoFunction {
             )));
         }
         let parts = reply.cast_into::<PyTuple>().map_err(PyErr::from)?;
-        let exception = interpreter::helper(py, "callbacks")?.getattr("make_exception")?.call(
+        let exception = package::module(py, "callbacks")?.getattr("make_exception")?.call(
             (invocation.outcome,)
                 .into_pyobject(py)?
                 .as_sequence()
@@ -326,7 +326,7 @@ impl Invocation {
 fn current_task(py: Python<'_>) -> PyResult<u64> {
     static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     GET.get_or_try_init(py, || {
-        let variable = interpreter::helper(py, "tasks")?.getattr("current")?;
+        let variable = package::module(py, "tasks")?.getattr("current")?;
         Ok::<_, PyErr>(variable.getattr("get")?.unbind())
     })?
     .call0(py)?
@@ -481,7 +481,7 @@ pub(crate) fn make_function<'py>(
     static IMPORTED: AtomicBool = AtomicBool::new(false);
     if !IMPORTED.load(Ordering::Relaxed) {
         for name in ["callbacks", "tasks", "values"] {
-            interpreter::helper(py, name).inspect_err(|_| lease::come_back(handle))?;
+            package::module(py, name).inspect_err(|_| lease::come_back(handle))?;
         }
         IMPORTED.store(true, Ordering::Relaxed);
     }

@@ -12,7 +12,7 @@ use pyo3::types::{PyString, PyTuple, PyType};
 use crate::boundary::Text;
 use crate::callback;
 use crate::object::{self, Kept, Object};
-use crate::{interpreter, thread_state};
+use crate::{package, thread_state};
 
 /// What kind of failure a `snake_error` reports.
 #[repr(u32)]
@@ -170,7 +170,7 @@ impl Report {
         let keep = thread_state::is_in_callback();
         // Before CPython 3.12, PyO3 keeps the traceback beside the value; `into_value` puts it back.
         let value = exception.clone_ref(py).into_value(py).into_bound(py);
-        let described = interpreter::helper(py, "errors")
+        let described = package::module(py, "errors")
             .and_then(|helper| helper.call_method1("describe", (&value, keep)))
             .and_then(|described| Report::from_description(&described))
             .map(|report| Report {

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyImportError, PyModuleNotFoundError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyCFunction};
+use pyo3::types::PyCFunction;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
 use crate::signal::{self, Handlers, set_sigpipe_blocked};
-use crate::{activity, array, callback, interrupt, lease, object, output, process, stack, thread_state};
+use crate::{activity, array, callback, interrupt, lease, object, output, package, process, stack, thread_state};
 
 /// How to start the interpreter.
 #[repr(C)]
@@ -323,8 +323,8 @@ impl MainThread {
         }
         attached_as(state, |py| {
             object::release_pending();
-            helper(py, "lifecycle")?.call_method0("finish")?;
-            helper(py, "output")?.call_method0("flush_all")?;
+            package::module(py, "lifecycle")?.call_method0("finish")?;
+            package::module(py, "output")?.call_method0("flush_all")?;
             // SAFETY: NULL flushes all streams of C, to which extension modules write.
             unsafe { libc::fflush(std::ptr::null_mut()) };
             Ok(())
@@ -383,21 +383,21 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     static LOADED: AtomicBool = AtomicBool::new(false);
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !LOADED.load(Ordering::Relaxed) {
-        load_package(py)?;
+        package::load(py)?;
         // Now, because an exception may have to be described where nothing can be imported.
-        helper(py, "errors")?;
+        package::module(py, "errors")?;
         LOADED.store(true, Ordering::Relaxed);
     }
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         let block = PyCFunction::new_closure(py, Some(c"set_sigpipe_blocked"), None, |arguments, _| {
             arguments.get_item(0)?.extract().map(set_sigpipe_blocked)
         })?;
-        helper(py, "lifecycle")?.call_method1("install", (block,))?;
+        package::module(py, "lifecycle")?.call_method1("install", (block,))?;
         interrupt::install(py)?;
         stack::install(py, wanted.version)?;
         output::install(py)?;
         signal::install(py)?;
-        helper(py, "processes")?.call_method0("install")?;
+        package::module(py, "processes")?.call_method0("install")?;
     }
     let begin = Instant::now();
     import_numpy(py).map_err(|exception| {
@@ -414,7 +414,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     let took = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
     NUMPY_IMPORT.store(took, Ordering::Relaxed);
     callback::install(py)?;
-    helper(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;
+    package::module(py, "lifecycle")?.call_method1("extend_path", (wanted.path.clone(),))?;
     paused.make_old(py)?;
     Ok(())
 }
@@ -464,49 +464,6 @@ fn import_numpy(py: Python<'_>) -> PyResult<()> {
 fn is_missing(exception: &PyErr, py: Python<'_>) -> bool {
     let name = exception.value(py).getattr("name");
     exception.is_instance_of::<PyModuleNotFoundError>(py) && name.is_ok_and(|name| name.eq("numpy").unwrap_or(false))
-}
-
-/// The source of each module of the Python part, by name.
-macro_rules! sources {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../python/gophersnake/", $name, ".py")))),*]
-    };
-}
-
-const SOURCES: &[(&str, &str)] = sources![
-    "callbacks",
-    "classes",
-    "errors",
-    "iterator",
-    "lifecycle",
-    "log",
-    "output",
-    "processes",
-    "reload",
-    "signals",
-    "signatures",
-    "stack",
-    "streams",
-    "tasks",
-    "threads",
-    "values",
-];
-
-/// Makes the Python part importable.
-fn load_package(py: Python<'_>) -> PyResult<()> {
-    let package = PyModule::from_code(
-        py,
-        &std::ffi::CString::new(include_str!("../python/gophersnake/__init__.py"))?,
-        c"<gophersnake>/__init__.py",
-        c"gophersnake",
-    )?;
-    package.call_method1("install", (SOURCES.to_vec().into_py_dict(py)?,))?;
-    Ok(())
-}
-
-/// A module of the Python part, which is imported if it was not yet.
-pub(crate) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    PyModule::import(py, format!("gophersnake.{name}")).map(Bound::into_any)
 }
 
 /// A symbol of what the process has loaded globally.

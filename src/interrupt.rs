@@ -15,7 +15,7 @@ use pyo3::types::{PyCFunction, PyDict};
 
 use crate::boundary::{Failure, attached, out};
 use crate::error::Error;
-use crate::{interpreter, thread_state};
+use crate::{package, thread_state};
 
 /// By what a call can be interrupted. It is the host's, which sets `serial` before each call that uses it, to a number
 /// other than 0 that no earlier call had; the library does the rest. It stays valid for ever.
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn snake_interrupt_raise(
         *raised = 0;
         let shared = Shared(interrupt);
         // First, because other threads may run while it is looked for.
-        let exception = interpreter::helper(py, "errors")?.getattr("GoCancelled")?;
+        let exception = package::module(py, "errors")?.getattr("GoCancelled")?;
         let starting = starting_threads(py)?;
         if serial != 0
             && shared.running().load(Ordering::Relaxed) == serial
@@ -178,7 +178,7 @@ pub(crate) fn raise_pending(py: Python<'_>, returned: bool) -> Result<(), Failur
     if !shared.is_pending() {
         return Ok(());
     }
-    let exception = interpreter::helper(py, "errors")?.getattr("GoCancelled")?;
+    let exception = package::module(py, "errors")?.getattr("GoCancelled")?;
     if returned {
         shared.arrive();
         return Err(PyErr::from_type(exception.cast_into().map_err(PyErr::from)?, ()).into());
@@ -191,7 +191,7 @@ pub(crate) fn raise_pending(py: Python<'_>, returned: bool) -> Result<(), Failur
 /// Lets `GoCancelled` say that it has arrived: whoever makes one is the interpreter, which raises it.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     let arrived = PyCFunction::new_closure(py, Some(c"arrived"), None, |_, _| thread_state::interrupt().arrive())?;
-    interpreter::helper(py, "errors")?.setattr("arrived", arrived)
+    package::module(py, "errors")?.setattr("arrived", arrived)
 }
 
 /// Runs `body`, the Python code of a call, which may be interrupted from now on.

@@ -8,6 +8,7 @@
 //! | `boundary` | what every exported function goes through: panics caught, errors written out |
 //! | `error` | errors as data: what failed, described while attached, then independent of Python |
 //! | `interpreter` | starting CPython once, isolated, and shutting it down |
+//! | `package` | the part that is written in Python, which the library carries |
 //! | `signal` | the host's signal handlers, which stay as they are |
 //! | `process` | forks of the host's process, which never return to it |
 //! | `stack` | recursion bounded by what the stacks of threads carry |
@@ -34,6 +35,7 @@
 mod boundary;
 mod error;
 mod interpreter;
+mod package;
 mod signal;
 mod process;
 mod stack;

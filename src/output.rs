@@ -18,7 +18,7 @@ use pyo3::types::{PyBytes, PyCFunction};
 
 use crate::boundary::{counted, guarded, out};
 use crate::error::{Error, ErrorCode, Report};
-use crate::{interpreter, lease, process, thread_state};
+use crate::{lease, package, process, thread_state};
 
 /// What was dropped since the start, in lines.
 pub(crate) static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -273,7 +273,7 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
         let (number, stream, data): (u64, u32, Bound<'_, PyBytes>) = arguments.extract()?;
         Ok::<_, PyErr>(write(arguments.py(), number, stream, data.as_bytes()))
     })?;
-    interpreter::helper(py, "output")?.call_method1("install", (incomplete, write))?;
+    package::module(py, "output")?.call_method1("install", (incomplete, write))?;
     Ok(())
 }
 
@@ -289,7 +289,7 @@ pub(crate) fn capture(py: Python<'_>, queue: u64) -> Capture<'_> {
 #[cold]
 fn begin_capture(py: Python<'_>, queue: u64) -> Option<Bound<'_, PyAny>> {
     counted(|_| {
-        let captured = interpreter::helper(py, "output").and_then(|helper| helper.call_method1("capture", (queue,)));
+        let captured = package::module(py, "output").and_then(|helper| helper.call_method1("capture", (queue,)));
         // It fails only where memory is short; the call goes on, and prints where others do.
         captured.map_err(|exception| exception.write_unraisable(py, None)).ok()
     })
@@ -307,7 +307,7 @@ impl Drop for Capture<'_> {
 #[cold]
 fn end_capture(before: &Bound<'_, PyAny>) {
     counted(|py| {
-        let released = interpreter::helper(py, "output").and_then(|helper| helper.call_method1("release", (before,)));
+        let released = package::module(py, "output").and_then(|helper| helper.call_method1("release", (before,)));
         if let Err(exception) = released {
             exception.write_unraisable(py, None);
         }
@@ -326,7 +326,7 @@ pub(crate) fn complete() {
 fn flush() {
     INCOMPLETE.store(false, Ordering::Relaxed);
     counted(|py| {
-        let flushed = interpreter::helper(py, "output").and_then(|helper| helper.call_method0("flush"));
+        let flushed = package::module(py, "output").and_then(|helper| helper.call_method0("flush"));
         if let Err(exception) = flushed {
             // A stream that cannot be written to is not the fault of the call that ends.
             exception.write_unraisable(py, None);

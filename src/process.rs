@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 
-use crate::{boundary, interpreter, signal};
+use crate::{boundary, package, signal};
 
 static IS_FORK: AtomicBool = AtomicBool::new(false);
 
@@ -37,7 +37,7 @@ pub(crate) fn watch() {
 #[inline(never)]
 pub(crate) fn end(exception: Option<PyErr>) -> ! {
     let status = boundary::counted(|py| {
-        interpreter::helper(py, "processes")?
+        package::module(py, "processes")?
             .call_method1("end", (exception,))?
             .extract()
     });

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
-use crate::{interpreter, thread_state};
+use crate::{package, thread_state};
 
 /// What the kernel knows of a signal: handler, flags, restorer, mask. Not the struct of libc, whose functions would
 /// put a restorer of their own in the place of the host's.
@@ -125,7 +125,7 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     })?;
     let remember = PyCFunction::new_closure(py, Some(c"remember_mask"), None, |_, _| remember_mask())?;
     let taken = PyCFunction::new_closure(py, Some(c"find_taken"), None, |_, _| find_taken())?;
-    interpreter::helper(py, "signals")?.call_method1("install", (guard, remember, taken))?;
+    package::module(py, "signals")?.call_method1("install", (guard, remember, taken))?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::prelude::*;
 
 use crate::error::{ErrorCode, Report};
-use crate::interpreter::helper;
+use crate::package;
 
 /// What a version of CPython needs. Measured with 3.11.7, 3.12.1 and 3.13.0 on x86-64, for about 40 kinds of recursion
 /// through C (repr, json, ast, sorted, descriptors, functions of NumPy; go/python/stack_test.go has the greediest).
@@ -112,7 +112,7 @@ pub(crate) fn install(py: Python<'_>, version: u32) -> PyResult<()> {
     } else {
         (size - RESERVE) / need.level
     };
-    let limit: usize = helper(py, "stack")?
+    let limit: usize = package::module(py, "stack")?
         .call_method1("install", (most, size, RESERVE, need.level))?
         .extract()?;
     let levels = if size >= need.enough {

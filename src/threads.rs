@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::boundary::{Failure, counted, guarded, out};
 use crate::error::Error;
 use crate::value::ValueResult;
-use crate::{interpreter, thread_state};
+use crate::{interpreter, package, thread_state};
 
 /// Describes where threads of Python are: a list of dicts with `ident` (as `threading.get_ident` names the thread),
 /// `name`, `daemon`, `task`, and `frames`, a list of dicts with `file`, `function` and `line`, outermost first. A `thread`
@@ -31,6 +31,6 @@ pub unsafe extern "C" fn snake_threads_describe(thread: u64, result: *mut ValueR
 }
 
 fn describe(py: Python<'_>, thread: u64, result: &mut ValueResult) -> Result<(), Failure> {
-    let threads = interpreter::helper(py, "threads")?.call_method1("describe", (thread,))?;
+    let threads = package::module(py, "threads")?.call_method1("describe", (thread,))?;
     result.describe(threads)
 }

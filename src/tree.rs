@@ -21,7 +21,7 @@ use crate::boundary::{Failure, slice};
 use crate::error::{ErrorCode, type_name};
 use crate::object::{self, Object};
 use crate::value::{Kind, MAX_DEPTH, MAX_VALUES, Value, small_int, utf8};
-use crate::{callback, interpreter};
+use crate::{callback, package};
 
 /// A result of more than one value. Its owner reads it and ends it with `snake_tree_free`.
 #[repr(C)]
@@ -615,7 +615,7 @@ impl<'py> Builder<'_, 'py> {
             Some(helper) => helper.clone(),
             None => self
                 .helper
-                .insert(interpreter::helper(py, "values")?.getattr("describe")?)
+                .insert(package::module(py, "values")?.getattr("describe")?)
                 .clone(),
         };
         let wants_items = self.plan.expects(node, Kind::List);

@@ -536,3 +536,10 @@ var _ = scenario("start and garbage", func() {
 		fail("%d objects are in the oldest generation", old)
 	}
 })
+
+// To compile the Python part takes long, so the core carries its bytecode for each Python that it was built beside.
+func TestStartPackage(t *testing.T) {
+	if problems, err := evaluate[string](interpreter(t), "start_facts:package"); err != nil || problems != "{}" {
+		t.Errorf("the Python part in the core: %s %v", problems, err)
+	}
+}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import marshal
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
-class _Sources:
-    """Imports the other modules of this package, each when it is first needed: all take long to compile."""
+class _Carried:
+    """Imports the other modules of this package, each when it is first needed."""
 
-    def __init__(self, sources: dict[str, str]) -> None:
-        """Take the source of each module."""
-        self._sources = sources
+    def __init__(self, sources: dict[str, str], bytecode: dict[str, bytes]) -> None:
+        """Take the source of each module, and its marshalled code if it was compiled for this version of Python."""
+        self._sources, self._bytecode = sources, bytecode
 
-    def __call__(self, path: str) -> _Sources:
+    def __call__(self, path: str) -> _Carried:
         """Answer as one of ``sys.path_hooks``."""
         if path not in __path__:
             raise ImportError(path)
@@ -28,16 +29,19 @@ class _Sources:
         """Leave that to the import system."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the source of a module."""
+        """Run the code of a module."""
         name = module.__name__.removeprefix("gophersnake.")
-        code = compile(self._sources[name], f"<gophersnake>/{name}.py", "exec", dont_inherit=True)
+        if name in self._bytecode:
+            code = marshal.loads(self._bytecode[name])
+        else:
+            code = compile(self._sources[name], f"<gophersnake>/{name}.py", "exec", dont_inherit=True)
         exec(code, vars(module))
 
 
-def install(sources: dict[str, str]) -> None:
+def install(sources: dict[str, str], bytecode: dict[str, bytes]) -> None:
     """Let the modules of these names be imported."""
     __path__[:] = ["<gophersnake>"]
-    sys.path_hooks.insert(0, _Sources(sources))
+    sys.path_hooks.insert(0, _Carried(sources, bytecode))
 
 
 __path__ = []

@@ -49,6 +49,29 @@ def isolation() -> str:
     )
 
 
+def package() -> str:
+    """How the modules of the Python part are carried that are not as they should be, as JSON."""
+    import marshal
+    from types import ModuleType
+
+    carried = next(hook for hook in sys.path_hooks if type(hook).__module__ == "gophersnake")
+    problems = {}
+    for name, source in carried._sources.items():
+        file = f"<gophersnake>/{name}.py"
+        compiled = compile(source, file, "exec", dont_inherit=True)
+        if name not in carried._bytecode:
+            problems[name] = "it has no bytecode for this version of Python"
+            continue
+        code = marshal.loads(carried._bytecode[name])
+        if (code, code.co_filename) != (compiled, file):
+            problems[name] = "its bytecode is not that of its source"
+    anew = ModuleType("gophersnake.stack")
+    type(carried)(carried._sources, {}).exec_module(anew)
+    if set(vars(anew)) != set(vars(sys.modules[anew.__name__])) - {"__file__", "__cached__"}:
+        problems[anew.__name__] = "its source makes another module than its bytecode"
+    return json.dumps(problems)
+
+
 def version() -> str:
     """The version in the form of Go's tests: 3.11."""
     return "{}.{}".format(*sys.version_info[:2])
