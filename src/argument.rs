@@ -7,9 +7,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PySet, PyString, PyTuple};
 use smallvec::SmallVec;
 
-use crate::array::{self, Lent};
+use crate::array::MAX_DIMENSIONS;
 use crate::boundary::Failure;
 use crate::error::ErrorCode;
+use crate::lend::{self, Lends, Lent};
 use crate::object::Object;
 use crate::tree::Plan;
 use crate::value::{Kind, MAX_DEPTH, Value};
@@ -29,13 +30,13 @@ impl Drop for Arguments<'_, '_> {
 pub(crate) struct Arguments<'a, 'py> {
     pub(crate) values: std::slice::Iter<'a, Value>,
     pub(crate) bytes: &'a [u8],
-    pub(crate) lends: array::Lends<'a>,
+    pub(crate) lends: Lends<'a>,
     /// The arrays made so far over lent memory.
     pub(crate) lent: SmallVec<[Lent<'py>; 4]>,
 }
 
 impl<'a, 'py> Arguments<'a, 'py> {
-    pub(crate) fn new(values: &'a [Value], bytes: &'a [u8], lends: array::Lends<'a>) -> Self {
+    pub(crate) fn new(values: &'a [Value], bytes: &'a [u8], lends: Lends<'a>) -> Self {
         Arguments {
             values: values.iter(),
             bytes,
@@ -64,7 +65,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
     fn lend(&mut self, py: Python<'py>, kind: Kind, value: &Value) -> Result<Bound<'py, PyAny>, Failure> {
         let array = self.make_array(py, kind, value)?;
         match self.lends.lease() {
-            Some(lease) => array::keep(&array, lease)?,
+            Some(lease) => lend::keep(&array, lease)?,
             None => self.lent.push(Lent::new(array.clone())),
         }
         Ok(array)
@@ -77,12 +78,12 @@ impl<'a, 'py> Arguments<'a, 'py> {
             // A length that is no int64 becomes a negative one, which `lend` refuses.
             // SAFETY: the host promises, in the contract of `snake_function_call`, that lent memory has this size and
             // stays valid until the call or the lease has ended; `lent` finds out when.
-            let made = unsafe { array::lend(py, value, &[value.len.cast_signed()], &[], data) };
+            let made = unsafe { lend::lend(py, value, &[value.len.cast_signed()], &[], data) };
             return made.inspect_err(|_| self.lends.refuse());
         }
         let layout = self.layout(value);
         // SAFETY: as above.
-        let made = layout.and_then(|(shape, strides)| unsafe { array::lend(py, value, &shape, &strides, data) });
+        let made = layout.and_then(|(shape, strides)| unsafe { lend::lend(py, value, &shape, &strides, data) });
         made.inspect_err(|_| self.lends.refuse())
     }
 
@@ -268,12 +269,12 @@ impl<'a, 'py> Arguments<'a, 'py> {
     /// The shape of an array and its strides in bytes.
     fn layout(&mut self, value: &Value) -> Result<(Vec<i64>, Vec<i64>), Failure> {
         let dimensions = self.count(value, 2)?;
-        if dimensions > array::MAX_DIMENSIONS {
+        if dimensions > MAX_DIMENSIONS {
             return Err(Failure::new(
                 ErrorCode::Limit,
                 format!(
                     "an array has {dimensions} dimensions, but NumPy allows {}",
-                    array::MAX_DIMENSIONS
+                    MAX_DIMENSIONS
                 ),
             ));
         }

@@ -16,9 +16,9 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::argument::Arguments;
-use crate::array::Lends;
 use crate::boundary::{Failure, guarded, slice};
 use crate::error::{Error, ErrorCode, Report};
+use crate::lend::Lends;
 use crate::object;
 use crate::tree::{Plan, Tree};
 use crate::value::{Kind, MAX_VALUES, Value};

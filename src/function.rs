@@ -12,10 +12,10 @@ use smallvec::SmallVec;
 
 use crate::activity::{self, Activity};
 use crate::argument::Arguments;
-use crate::array::{Lends, Lent, Spare};
 use crate::boundary::{Failure, attached_in_call, caught, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report, type_name};
 use crate::interrupt::{Interrupt, interruptible};
+use crate::lend::{Lends, Lent, Spare};
 use crate::object::{self, Object};
 use crate::thread_state::{self, Attached};
 use crate::value::{Kind, MAX_VALUES, SCRATCH_ALIGNMENT, Value, ValueResult};

@@ -4,10 +4,10 @@
 //! CPython is never finalised, because NumPy refuses to load a second time.
 #![expect(
     unsafe_code,
-    reason = "starts CPython through functions that differ between its versions"
+    reason = "attaches the thread that owns the start, and switches the garbage collector"
 )]
 
-use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+use std::ffi::c_ulong;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -22,7 +22,9 @@ use pyo3::types::PyCFunction;
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
 use crate::signal::{self, Handlers, set_sigpipe_blocked};
-use crate::{activity, array, callback, interrupt, lease, object, output, package, process, stack, thread_state};
+use crate::{
+    activity, array, callback, configuration, interrupt, lease, object, output, package, process, stack, thread_state,
+};
 
 /// How to start the interpreter.
 #[repr(C)]
@@ -294,7 +296,7 @@ impl MainThread {
             Some((_, state)) => *state,
             None => {
                 stack::check_default(wanted.version)?;
-                if let Err(failure) = initialize(&wanted.executable) {
+                if let Err(failure) = configuration::initialize(&wanted.executable) {
                     let failure = format!(
                         "CPython of {} did not start: {failure}. CPython cannot be started twice in a process: mend the \
                          environment and start a new process",
@@ -356,7 +358,7 @@ fn attached_as(
 /// Compares the loaded libpython with the environment: their extension modules do not fit each other otherwise.
 fn check_version(wanted: &Environment) -> Result<(), Box<Report>> {
     // SAFETY: `Py_Version` is an `unsigned long` in every libpython from 3.11 on.
-    let loaded = unsafe { symbol::<*const c_ulong>(c"Py_Version").map(|version| *version) };
+    let loaded = unsafe { configuration::symbol::<*const c_ulong>(c"Py_Version").map(|version| *version) };
     let loaded = loaded.map_or(0, |version| (version >> 16) as u32);
     if loaded == wanted.version {
         return Ok(());
@@ -464,170 +466,4 @@ fn import_numpy(py: Python<'_>) -> PyResult<()> {
 fn is_missing(exception: &PyErr, py: Python<'_>) -> bool {
     let name = exception.value(py).getattr("name");
     exception.is_instance_of::<PyModuleNotFoundError>(py) && name.is_ok_and(|name| name.eq("numpy").unwrap_or(false))
-}
-
-/// A symbol of what the process has loaded globally.
-///
-/// # Safety
-///
-/// `T` must be a pointer type that fits the symbol.
-unsafe fn symbol<T: Copy>(name: &CStr) -> Option<T> {
-    const { assert!(size_of::<T>() == size_of::<*mut c_void>()) };
-    // SAFETY: `dlsym` takes any name.
-    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    // SAFETY: `T` has the size of a pointer and fits the symbol by the caller's promise.
-    (!address.is_null()).then(|| unsafe { std::mem::transmute_copy(&address) })
-}
-
-/// Starts CPython without environment variables, user site-packages, signal handlers or the working directory.
-///
-/// `Py_InitializeEx` would obey the first two and end the process when it fails.
-fn initialize(executable: &str) -> Result<(), String> {
-    for variable in [c"PYTHONEXECUTABLE", c"__PYVENV_LAUNCHER__"] {
-        // CPython obeys these two in every configuration, and so would the processes that hosted code starts. SAFETY:
-        // the names are C strings. Like every change of the environment, this may disturb a thread that reads it
-        // through C at this moment; so it is done where there is something to remove only.
-        unsafe {
-            if !libc::getenv(variable.as_ptr()).is_null() {
-                libc::unsetenv(variable.as_ptr());
-            }
-        }
-    }
-    // SAFETY: the signature is that of `initconfig.h` from 3.14 on.
-    let create: Option<unsafe extern "C" fn() -> *mut c_void> = unsafe { symbol(c"PyInitConfig_Create") };
-    match create {
-        Some(create) => initialize_by_name(create, executable),
-        None => initialize_by_layout(executable),
-    }
-}
-
-/// CPython 3.14 and later: options have names.
-fn initialize_by_name(create: unsafe extern "C" fn() -> *mut c_void, executable: &str) -> Result<(), String> {
-    type SetText = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int;
-    type SetInt = unsafe extern "C" fn(*mut c_void, *const c_char, i64) -> c_int;
-    type Run = unsafe extern "C" fn(*mut c_void) -> c_int;
-    type GetError = unsafe extern "C" fn(*mut c_void, *mut *const c_char) -> c_int;
-    type Free = unsafe extern "C" fn(*mut c_void);
-    let program = std::ffi::CString::new(executable).map_err(|error| error.to_string())?;
-    // SAFETY: the signatures are those of `initconfig.h`.
-    let functions = unsafe {
-        (
-            symbol::<SetText>(c"PyInitConfig_SetStr"),
-            symbol::<SetInt>(c"PyInitConfig_SetInt"),
-            symbol::<Run>(c"Py_InitializeFromInitConfig"),
-            symbol::<GetError>(c"PyInitConfig_GetError"),
-            symbol::<Free>(c"PyInitConfig_Free"),
-        )
-    };
-    let (Some(set_text), Some(set_int), Some(run), Some(get_error), Some(free)) = functions else {
-        return Err("libpython lacks functions of initconfig.h".to_owned());
-    };
-    // SAFETY: called as `initconfig.h` says, on a config that `create` made (NULL without memory) and `free` ends; the
-    // config of `create` is the isolated one.
-    unsafe {
-        let config = create();
-        if config.is_null() {
-            return Err("out of memory".to_owned());
-        }
-        let failed = set_text(config, c"program_name".as_ptr(), program.as_ptr()) < 0
-            || set_int(config, c"utf8_mode".as_ptr(), 1) < 0
-            || run(config) < 0;
-        let mut message = std::ptr::null();
-        let outcome = if failed && get_error(config, &raw mut message) == 1 && !message.is_null() {
-            Err(CStr::from_ptr(message).to_string_lossy().into_owned())
-        } else if failed {
-            Err("CPython gave no reason".to_owned())
-        } else {
-            Ok(())
-        };
-        free(config);
-        outcome
-    }
-}
-
-/// How an initialisation of CPython went.
-#[repr(C)]
-struct Status {
-    kind: c_int,
-    function: *const c_char,
-    message: *const c_char,
-    exit_code: c_int,
-}
-
-impl Status {
-    fn check(self) -> Result<(), String> {
-        if self.kind == 0 {
-            return Ok(());
-        }
-        let read = |text: *const c_char| {
-            if text.is_null() {
-                return None;
-            }
-            // SAFETY: the texts of a status are static strings of CPython.
-            Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
-        };
-        let message = read(self.message).unwrap_or_else(|| format!("it wants to exit with status {}", self.exit_code));
-        Err(match read(self.function) {
-            Some(function) => format!("{message} (in {function})"),
-            None => message,
-        })
-    }
-}
-
-/// Where `PyConfig.program_name` lies, by minor version of CPython: these layouts are frozen. A test compares them with
-/// the headers of the installed versions.
-const PROGRAM_NAME_OFFSETS: [(u32, usize); 3] = [(11, 264), (12, 272), (13, 280)];
-/// Where `PyPreConfig.utf8_mode` lies, in all of them.
-const UTF8_MODE_OFFSET: usize = 28;
-
-/// CPython 3.11 to 3.13: options are members of a struct.
-fn initialize_by_layout(executable: &str) -> Result<(), String> {
-    type InitPreConfig = unsafe extern "C" fn(*mut c_void);
-    type Preinitialize = unsafe extern "C" fn(*const c_void) -> Status;
-    type InitConfig = unsafe extern "C" fn(*mut c_void);
-    type SetBytes = unsafe extern "C" fn(*mut c_void, *mut c_void, *const c_char) -> Status;
-    type Initialize = unsafe extern "C" fn(*const c_void) -> Status;
-    type ClearConfig = unsafe extern "C" fn(*mut c_void);
-    // SAFETY: `Py_Version` is an `unsigned long`.
-    let version = unsafe { symbol::<*const c_ulong>(c"Py_Version").map(|version| *version) };
-    let minor = version.map(|version| (version >> 16 & 0xff) as u32);
-    let Some(&(_, program_name)) = PROGRAM_NAME_OFFSETS.iter().find(|known| Some(known.0) == minor) else {
-        return Err("this version of CPython is not known".to_owned());
-    };
-    // SAFETY: the signatures are those of `initconfig.h`.
-    let functions = unsafe {
-        (
-            symbol::<InitPreConfig>(c"PyPreConfig_InitIsolatedConfig"),
-            symbol::<Preinitialize>(c"Py_PreInitialize"),
-            symbol::<InitConfig>(c"PyConfig_InitIsolatedConfig"),
-            symbol::<SetBytes>(c"PyConfig_SetBytesString"),
-            symbol::<Initialize>(c"Py_InitializeFromConfig"),
-            symbol::<ClearConfig>(c"PyConfig_Clear"),
-        )
-    };
-    let (Some(init_preconfig), Some(preinitialize), Some(init_config), Some(set_bytes), Some(run), Some(clear)) =
-        functions
-    else {
-        return Err("libpython lacks functions of initconfig.h".to_owned());
-    };
-    let program = std::ffi::CString::new(executable).map_err(|error| error.to_string())?;
-    // Both structs have at most 448 bytes and members of at most 8.
-    let mut preconfig = [0_u64; 64];
-    let mut config = [0_u64; 128];
-    let preconfig = preconfig.as_mut_ptr().cast::<c_void>();
-    let config = config.as_mut_ptr().cast::<c_void>();
-    // SAFETY: the memory is large enough and aligned for the structs, the offsets are those of their members,
-    // and the functions are called in the order that `initconfig.h` demands.
-    unsafe {
-        init_preconfig(preconfig);
-        // Go programs speak UTF-8, and nobody has called `setlocale` for Python to take its encoding from.
-        preconfig.byte_add(UTF8_MODE_OFFSET).cast::<c_int>().write(1);
-        preinitialize(preconfig).check()?;
-        init_config(config);
-        let started = set_bytes(config, config.byte_add(program_name), program.as_ptr())
-            .check()
-            .and_then(|()| run(config).check());
-        clear(config);
-        started
-    }
 }

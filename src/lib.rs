@@ -8,6 +8,7 @@
 //! | `boundary` | what every exported function goes through: panics caught, errors written out |
 //! | `error` | errors as data: what failed, described while attached, then independent of Python |
 //! | `interpreter` | starting CPython once, isolated, and shutting it down |
+//! | `configuration` | how CPython is told to start, which depends on its version |
 //! | `package` | the part that is written in Python, which the library carries |
 //! | `signal` | the host's signal handlers, which stay as they are |
 //! | `process` | forks of the host's process, which never return to it |
@@ -17,7 +18,8 @@
 //! | `value` | flat descriptions of values, in both directions |
 //! | `argument` | Python objects from the host's descriptions |
 //! | `tree` | descriptions of results that are more than one value |
-//! | `array` | lending host memory as arrays, and describing arrays that come back |
+//! | `array` | dtypes, arrays that come back, and those that the host borrows |
+//! | `lend` | lending host memory as arrays |
 //! | `lease` | lent memory that Python kept, and the news that it let go |
 //! | `object` | references that the host owns, and their release from any thread |
 //! | `interrupt` | interrupting calls that run |
@@ -35,6 +37,7 @@
 mod boundary;
 mod error;
 mod interpreter;
+mod configuration;
 mod package;
 mod signal;
 mod process;
@@ -45,6 +48,7 @@ mod value;
 mod argument;
 mod tree;
 mod array;
+mod lend;
 mod lease;
 mod object;
 mod interrupt;

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::ffi;
 
 use crate::activity::Writer;
-use crate::array::Spare;
 use crate::callback::{MAX_NESTING, Origin};
 use crate::error::{ErrorCode, Report};
 use crate::float_mode::FloatMode;
 use crate::interrupt::Shared;
+use crate::lend::Spare;
 use crate::{interpreter, object, process, signal, stack};
 
 unsafe extern "C" {

@@ -30,7 +30,7 @@ PARTS = {
 # By the names of the core's source files.
 CORE_PARTS = {
     r"thread_state|float_mode|interpreter": ATTACH,
-    r"array|lease": "core, wrap: the array, and what Python kept of it",
+    r"array|lend|lease": "core, wrap: the array, and what Python kept of it",
     r"function|argument|interrupt|output|callback": "core, call: what the host described, whose output it is, who may interrupt it",
     r"value|tree|object": "core, result: its description",
     r"activity": "core, stats",

@@ -98,16 +98,16 @@ check 'the core exports what the header declares, and nothing else' \
   same "$(declared)" "$(exported $core/libgophersnake.so)"
 check 'the core needs no libpython' needs_no_libpython $core/libgophersnake.so
 
-# ---- what src/interpreter.rs knows of CPython's structs, against every header that is installed
+# ---- what src/configuration.rs knows of CPython's structs, against every header that is installed
 
-rust=src/interpreter.rs
+rust=src/configuration.rs
 offset_of() { # MINOR NUMBER, of PROGRAM_NAME_OFFSETS
   grep 'const PROGRAM_NAME_OFFSETS' $rust | grep -o "($1, [0-9]*)" | grep -o '[0-9]*)' | tr -d ')'
 }
 utf8_mode=$(sed -n 's/.*const UTF8_MODE_OFFSET: usize = \([0-9]*\);.*/\1/p' $rust)
 preconfig_room=$(sed -n 's/.*let mut preconfig = \[0_u64; \([0-9]*\)\];.*/\1/p' $rust)
 config_room=$(sed -n 's/.*let mut config = \[0_u64; \([0-9]*\)\];.*/\1/p' $rust)
-check 'the numbers are found in src/interpreter.rs' test -n "$utf8_mode" -a -n "$preconfig_room" -a -n "$config_room"
+check 'the numbers are found in src/configuration.rs' test -n "$utf8_mode" -a -n "$preconfig_room" -a -n "$config_room"
 
 layout_is() { # FOLDER NUMBER: compares one installed header
   local program_name utf8 preconfig config status want
