@@ -142,9 +142,9 @@ check-leftovers:
 lifetime: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
 lifetime: .venv-test core ## the Go tests while garbage is collected at every use of a handle, and with the race detector
 	@echo '== test go with the race detector'
-	@$(GO_TEST) -race ./go/python
+	@$(GO_TEST) -timeout 60m -race ./go/python
 	@echo '== test go with -tags gophersnake_gc'
-	@$(GO_TEST) -tags gophersnake_gc ./go/python
+	@$(GO_TEST) -timeout 60m -tags gophersnake_gc ./go/python
 
 # ONLY="lifetime limits" runs some of the programs; SEED=… repeats the random choices of a run that has failed.
 .PHONY: torture

@@ -314,6 +314,7 @@ var _ = scenario("11,000 goroutines", func() {
 	text := must(in.Func("builtins:str"))
 	reader, writer, err := os.Pipe()
 	check(err)
+	defer reader.Close() // the call has only its number
 	before := osThreads()
 	long := make(chan error)
 	go func() { long <- run(in, "os:read", int(reader.Fd()), 1) }()
@@ -322,7 +323,7 @@ var _ = scenario("11,000 goroutines", func() {
 	}
 	var begin, callers sync.WaitGroup
 	begin.Add(1)
-	for i := range 11_000 {
+	for i := range repetitions(11_000) {
 		callers.Go(func() {
 			begin.Wait()
 			if got := must(sum(context.Background(), []int{i, 1, 2})); got != i+3 {
@@ -395,6 +396,7 @@ var _ = scenario("calls after shutdown", func() {
 	object := must(length.Call(context.Background(), "abc"))
 	reader, writer, err := os.Pipe()
 	check(err)
+	defer reader.Close() // the call has only its number
 	running, waiting := make(chan error), make(chan error, 5)
 	read := must(in.Func("os:read"))
 	go func() {
