@@ -96,7 +96,7 @@ func TestCallAfterClose(t *testing.T) {
 
 func TestCloseRacesWithCall(t *testing.T) {
 	in := interpreter(t)
-	before := in.Stats().Objects
+	before := objectsOf(in)
 	calls := 0
 	for range 10_000 {
 		f, err := in.Func("builtins:len")

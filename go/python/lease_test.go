@@ -405,7 +405,7 @@ var _ = scenario("forbid retaining", func() {
 	check(batch[0].Close())
 	check(batch[3].Close())
 	check(run(in, "fixtures:nothing"))
-	if !eventually(func() bool { stats := in.Stats(); return stats.Retained == 0 && stats.Objects == objects }) {
+	if !eventually(func() bool { stats := in.Stats(); return stats.Retained == 0 && stats.Objects <= objects }) {
 		fail("the array is left: %+v", in.Stats())
 	}
 	if got := must(must(Bind[func([]float64) ([]float64, error)](in, "fixtures:same"))([]float64{1})); !slices.Equal(got, []float64{1}) {

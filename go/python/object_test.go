@@ -77,7 +77,7 @@ func TestCollected(t *testing.T) {
 			}
 		},
 	} {
-		before := in.Stats().Objects
+		before := objectsOf(in)
 		make100()
 		if !eventually(func() bool { runtime.GC(); return in.Stats().Objects <= before }) {
 			t.Errorf("%s: Stats counts %d objects, want %d", name, in.Stats().Objects, before)
@@ -151,7 +151,7 @@ func TestObjectInUse(t *testing.T) {
 		frame.leave()
 	}()
 	<-entered
-	before := in.Stats().Objects
+	before := objectsOf(in)
 	_ = object.Close()
 	if got := in.Stats().Objects; got != before {
 		t.Errorf("closing a used object gave it back: %d objects, want %d", got, before)
@@ -169,7 +169,7 @@ func TestCloseRacesWithUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = makeText.Close() }()
-	before := in.Stats().Objects
+	before := objectsOf(in)
 	for i := range 10_000 {
 		object, err := makeText.Call(context.Background(), i)
 		if err != nil {
