@@ -215,8 +215,8 @@ func (g *gate) wait(ctx context.Context) (int, error) {
 	select {
 	case slot = <-turn: // it came while the context ended
 		if slot >= 0 {
-			g.free[slot/64].Or(1 << (slot % 64))
 			g.settle(slot)
+			g.free[slot/64].Or(1 << (slot % 64))
 			g.offer()
 		}
 	default:
@@ -243,16 +243,31 @@ func isBounded(ctx context.Context) bool {
 
 // leave gives a slot back.
 func (g *gate) leave(slot int) {
-	g.free[slot/64].Or(1 << (slot % 64))
 	if g.waiting.Load() != 0 {
 		g.handOn(slot)
+		return
+	}
+	g.free[slot/64].Or(1 << (slot % 64))
+	if g.waiting.Load() != 0 {
+		g.handOnLate()
 	}
 }
 
-// handOn gives a slot that has come back to who waits for it.
+// handOn gives a slot back that somebody waits for. What waits for its call is settled while the slot is still taken: what
+// is retired afterwards may wait for the next call that has it.
 func (g *gate) handOn(slot int) {
 	g.mu.Lock()
 	g.settle(slot)
+	g.free[slot/64].Or(1 << (slot % 64))
+	g.offer()
+	g.mu.Unlock()
+}
+
+// handOnLate is handOn for a slot that has come back already, so that another call may have it: what waits for the slot
+// waits for that call too then.
+func (g *gate) handOnLate() {
+	g.mu.Lock()
+	g.settle(noSlot)
 	g.offer()
 	g.mu.Unlock()
 }
@@ -427,7 +442,7 @@ func (g *gate) forget(number uint64) {
 func (g *gate) retire(free func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// Raised before the slots are looked at: whoever gives one back afterwards waits for the lock, and settles.
+	// Raised before the slots are looked at: whoever gives one back afterwards gets the lock later, and settles.
 	g.waiting.Add(1)
 	slots := g.unsettled()
 	var abandoned []uint64
@@ -460,13 +475,18 @@ func (g *gate) unsettled() []uint64 {
 	return slots
 }
 
-// settle frees what only the call that held this slot still used, or calls that have settled. The caller holds the lock.
+const noSlot = -1
+
+// settle frees what only the call that has this slot, if it is one, still used, or calls that have ended or settled. The
+// caller holds the lock.
 func (g *gate) settle(slot int) {
 	if len(g.retired) == 0 {
 		return
 	}
 	unsettled := g.unsettled()
-	unsettled[slot/64] &^= 1 << (slot % 64)
+	if slot != noSlot {
+		unsettled[slot/64] &^= 1 << (slot % 64)
+	}
 	for _, r := range g.retired {
 		for i := range r.slots {
 			r.slots[i] &= unsettled[i]

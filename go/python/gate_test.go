@@ -262,6 +262,57 @@ func TestGateRaces(t *testing.T) {
 	}
 }
 
+// What is retired is not freed while a call has it that looked, in its slot, whether it is closed.
+func TestGateRetireRaces(t *testing.T) {
+	type thing struct{ closed, freed atomic.Bool }
+	for _, slots := range []int{1, 2, 66} {
+		g := newGate(slots, fromOutside)
+		var current atomic.Pointer[thing]
+		current.Store(new(thing))
+		var stop atomic.Bool
+		var users, closer sync.WaitGroup
+		for range 32 {
+			users.Go(func() {
+				for range 3000 {
+					slot, err := g.enter(context.Background())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if used := current.Load(); !used.closed.Load() {
+						runtime.Gosched()
+						if used.freed.Load() {
+							t.Errorf("%d slots: freed beside a call that uses it", slots)
+							stop.Store(true)
+						}
+					}
+					g.leave(slot)
+					if stop.Load() {
+						return
+					}
+				}
+			})
+		}
+		var retired []*thing
+		ended := make(chan struct{})
+		closer.Go(func() {
+			for !closedNow(ended) {
+				old := current.Swap(new(thing))
+				old.closed.Store(true)
+				g.retire(func() { old.freed.Store(true) })
+				retired = append(retired, old)
+				runtime.Gosched()
+			}
+		})
+		users.Wait()
+		close(ended)
+		closer.Wait()
+		if slices.ContainsFunc(retired, func(r *thing) bool { return !r.freed.Load() }) {
+			t.Errorf("%d slots: something is not freed although no call runs", slots)
+		}
+	}
+}
+
 func TestManyGoroutines(t *testing.T) {
 	for _, env := range [][]string{{"GOMAXPROCS=1"}, {"GOMAXPROCS=2"}, {"GOMAXPROCS=8"}, {"TEST_SLOTS=1"}, {"TEST_SLOTS=100"}} {
 		passScenario(t, "64 goroutines", env...)
