@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -609,9 +610,13 @@ func script(t testing.TB, body string) string {
 	return writeFile(t, t.TempDir(), "python", "#!/bin/sh\n"+body+"\n", 0o700)
 }
 
+// writeFile writes a file that can be executed at once: no process is forked while it is open for writing, because the child
+// would have it open too until it executes its own program, and whoever executes the file then gets ETXTBSY.
 func writeFile(t testing.TB, folder, name, content string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(folder, name)
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(path, []byte(content), mode)); err != nil {
 		t.Fatal(err)
 	}
