@@ -87,10 +87,9 @@ var _ = scenario("still running", func() {
 	defer cancel()
 	f := must(in.Func("callbacks:sleep"))
 	lent := make([]float64, 1000)
-	begin := time.Now()
-	_, err := f.Call(ctx, 1.0, lent)
-	if !errors.Is(err, ErrStillRunning) || !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 900*time.Millisecond {
-		fail("got %v after %v", err, time.Since(begin))
+	_, err := f.Call(ctx, 2.0, lent)
+	if !errors.Is(err, ErrStillRunning) || !errors.Is(err, context.DeadlineExceeded) {
+		fail("got %v", err)
 	}
 	if s := in.Stats(); s.StillRunning != 1 {
 		fail("%d calls are said to be still running", s.StillRunning)
@@ -140,15 +139,15 @@ func TestCancelBetweenCallbacks(t *testing.T) {
 		"a nested one": "while True:\n    h()",
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		begin, inner := time.Now(), 0
+		inner := 0
 		_, err := executeContext[any](t, ctx, in, source, KW{"f": func() {}, "g": func(int) {}, "h": func() error {
 			n, err := execute[int](t, in, "result = 0\nfor i in range(2000): result += 1", nil)
 			inner += n
 			return err
 		}})
 		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStillRunning) || time.Since(begin) > 3*time.Second || inner%2000 != 0 {
-			t.Errorf("%s: got %v after %v, inner %d", name, err, time.Since(begin), inner)
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStillRunning) || inner%2000 != 0 {
+			t.Errorf("%s: got %v, inner %d", name, err, inner)
 		}
 	}
 }
