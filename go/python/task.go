@@ -72,7 +72,8 @@ func (f *Function) Go(ctx context.Context, arguments ...any) *Task {
 func (t *Task) Done() <-chan struct{} { return t.done }
 
 // Cancel asks the task to end. It does not wait for that. A coroutine gets a CancelledError where it waits, and may go
-// on nevertheless.
+// on nevertheless. That ends the context of a Go function made with [Async] that it waits for. Any other Go function that it
+// is in goes on: what ends its context is the end of the context that [Function.Go] was given.
 func (t *Task) Cancel() {
 	if t.cancel != nil {
 		t.cancel()
