@@ -15,10 +15,10 @@ from pathlib import Path
 ATTACH = "attach: taking the GIL and giving it up"
 CORE = "core: the rest"
 PARTS = {
-    r"_multiarray_umath|openblas|kernel|bench\.series|NormFloat64|ld-linux": "not the call: start, interrupts, other threads",
+    r"_multiarray_umath|openblas|kernel|bench\.series|NormFloat64": "not the call: start, interrupts, other threads",
     r"bench\.\(\*contestants\)": "the loop that calls",
     r"function_call_array|runtime\.": "crossing from Go to C and back",
-    r"libc.* (__GI_)*_*pthread_|pthread_\w+@plt|take_gil|drop_gil|PyEval_(Save|Restore)Thread|PyThreadState_(MustExit|Swap)|errno_location|tstate": ATTACH,
+    r"libc.* (__GI_)*_*pthread_|pthread_\w+@plt|take_gil|drop_gil|PyEval_(Save|Restore)Thread|PyThreadState_(MustExit|Swap)|errno_location|tstate|__tls_get_addr": ATTACH,
     r"python\.\(\*(gate|slot|lane)\)": "gate: a slot for the call and back",
     r"context\.|python\.\(\*(Interpreter|freeList)\)": "Go: state of the interpreter and of the context",
     r"go/python\.": "Go: argument and result",
