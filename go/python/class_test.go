@@ -500,7 +500,7 @@ work(500)
 gc.collect()
 references = [sys.getrefcount(cls) for cls in (Point, Circle, Path, Metres)]
 # What leaks does so each time; what a cache or a late collection of Go's takes, it takes once.
-for look in range(6):
+for look in range(30):
     blocks = sys.getallocatedblocks()
     work(` + fmt.Sprint(calls) + `)
     gc.collect()
