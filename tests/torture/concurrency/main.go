@@ -67,7 +67,7 @@ func goroutines() string {
 	flat.Threads, flat.States, flat.Goroutines, flat.Resident = int(most.Load()), int(most.Load()), int(most.Load()), 128<<20 // which Go keeps
 	after := w.Count()
 	const kept = 224 << 10 // in C by each frame, for its next calls: 4,096 values, 256 calls, and 72 KiB for their results
-	flat.Allocated += kept * max(after.Goroutines-before.Goroutines, 0)
+	flat.Allocated += kept * min(max(after.Goroutines-before.Goroutines, 0), torture.Flat.Goroutines)
 	torture.Check(after.Grown(before, flat))
 	return fmt.Sprintf("at most %d OS threads", most.Load())
 }
