@@ -403,14 +403,18 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     }
     let begin = Instant::now();
     import_numpy(py).map_err(|exception| {
-        // What is there, but torn, pip takes for installed.
-        let option = if is_missing(&exception, py) { "" } else { "--force-reinstall " };
+        let python = &wanted.executable;
+        let reason = first_cause(&exception, py);
+        let remedy = match missing_library(&reason) {
+            Some((library, package)) => format!(
+                "install the system's library {library}, which NumPy needs (Debian, Ubuntu: apt-get install {package})"
+            ),
+            None if is_missing(&exception, py) => format!("install it with: {python} -m pip install numpy"),
+            // What is there, but torn, pip takes for installed.
+            None => format!("install it with: {python} -m pip install --force-reinstall numpy"),
+        };
+        let message = format!("in the environment of {python}: {reason}\n{remedy}");
         let report = Failure::Python(exception).report(py);
-        let message = format!(
-            "NumPy cannot be imported in the environment of {0}: {1}\ninstall it with: {0} -m pip install {option}numpy",
-            wanted.executable,
-            report.message()
-        );
         Failure::Report(report.explained(ErrorCode::Numpy, message))
     })?;
     let took = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -460,6 +464,27 @@ fn import_numpy(py: Python<'_>) -> PyResult<()> {
     PyModule::import(py, "numpy")?;
     catch_unwind(|| array::prepare(py))
         .unwrap_or_else(|panic| Err(PyImportError::new_err(crate::boundary::panic_message(&*panic))))
+}
+
+/// What was raised first: NumPy puts pages of advice around it.
+fn first_cause(exception: &PyErr, py: Python<'_>) -> String {
+    const MOST: usize = 16;
+    let causes = std::iter::successors(Some(exception.clone_ref(py)), |exception| exception.cause(py));
+    let text = |exception: PyErr| exception.to_string().trim().replace('\n', " ");
+    causes.take(MOST).last().map(text).unwrap_or_default()
+}
+
+/// The library that the loader did not find, if that is what it says, and the name that Debian's rules give to its package.
+fn missing_library(reason: &str) -> Option<(&str, String)> {
+    let (before, _) = reason.split_once(": cannot open shared object file")?;
+    let library = before.rsplit(' ').next()?;
+    let (name, number) = library.split_once(".so.")?;
+    let dash = if name.ends_with(|letter: char| letter.is_ascii_digit()) { "-" } else { "" };
+    let package = match name {
+        "libz" => "zlib1g".to_owned(),
+        _ => format!("{}{dash}{number}", name.to_lowercase()),
+    };
+    Some((library, package))
 }
 
 /// Whether the import of NumPy failed because there is none.

@@ -2,6 +2,7 @@ package python
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -14,7 +15,8 @@ func (in *Interpreter) Object(name string) (*Object, error) {
 	if err := in.refresh(name); err != nil {
 		return nil, err
 	}
-	return in.apply("gophersnake.values:resolve", name)
+	object, err := in.apply("gophersnake.values:resolve", name)
+	return object, calledAs(name, err)
 }
 
 // apply calls a function that this package uses itself, and that stays loaded.
@@ -48,12 +50,22 @@ func (in *Interpreter) function(name string) (*Function, error) {
 
 // Call calls the object, as [Function.Call] does. Of a coroutine function, it waits for the end.
 func (o *Object) Call(ctx context.Context, arguments ...any) (*Object, error) {
-	return o.call(ctx, "call", append([]any{o}, arguments...))
+	result, err := o.call(ctx, "call", append([]any{o}, arguments...))
+	return result, calledAs("Object.Call", err)
 }
 
 // Method calls a method of the object, as [Function.Call] does. Of a coroutine function, it waits for the end.
 func (o *Object) Method(ctx context.Context, name string, arguments ...any) (*Object, error) {
-	return o.call(ctx, "call_method", append([]any{o, name}, arguments...))
+	result, err := o.call(ctx, "call_method", append([]any{o, name}, arguments...))
+	return result, calledAs("Object.Method "+name, err)
+}
+
+// calledAs names what the caller has called in an error that names a function of this package's own.
+func calledAs(name string, err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return fmt.Errorf("python: %s: %w", name, inner)
+	}
+	return err
 }
 
 // call calls a function of gophersnake.values, or, if it says so, the one of gophersnake.tasks.

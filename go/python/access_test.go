@@ -46,6 +46,19 @@ func TestObjectMethods(t *testing.T) {
 		}
 	}
 
+	// A mistake is the caller's: nothing of this package's own is in the error.
+	for name, call := range map[string]func() (*Object, error){
+		"Object.Method no: AttributeError: 'str' object has no attribute 'no'": func() (*Object, error) { return text.Method(background, "no") },
+		"Object.Call: TypeError: 'int' object is not callable":                 func() (*Object, error) { return five.Call(background) },
+		"math:no: AttributeError: module 'math' has no attribute 'no'":         func() (*Object, error) { return in.Object("math:no") },
+	} {
+		_, err := call()
+		var exception *Error
+		if !errors.As(err, &exception) || err.Error() != "python: "+name || len(exception.Frames) != 0 || strings.Contains(exception.Traceback, "gophersnake") {
+			t.Errorf("got %v with the frames %v, want %s\n%s", err, exception.Frames, name, exception.Traceback)
+		}
+	}
+
 	// What changes an object.
 	if err := list.SetItem(1, "new"); err != nil || list.String() != "[1, 'new', 3]" {
 		t.Errorf("SetItem: %v, %v", list, err)

@@ -175,6 +175,8 @@ func (f *frame) addValue(value any, depth int) error {
 		return f.addImage(v == nil, func() Lent { return lendPixels(v.Pix, v.Rect, v.Stride, 4) })
 	case *image.NRGBA:
 		return f.addImage(v == nil, func() Lent { return lendPixels(v.Pix, v.Rect, v.Stride, 4) })
+	case truncated:
+		return f.addTruncated(v.value, depth)
 	case KW:
 		return errors.New("want keyword arguments as the last argument only")
 	case ToPython:
@@ -407,7 +409,14 @@ func (f *frame) addStruct(v reflect.Value, depth int) error {
 		if err := f.addText(field.name); err != nil {
 			return err
 		}
-		if err := f.addChild(value, depth); err != nil {
+		if field.truncate {
+			f.truncating++
+		}
+		err := f.addChild(value, depth)
+		if field.truncate {
+			f.truncating--
+		}
+		if err != nil {
 			return fmt.Errorf(".%s: %w", field.name, err)
 		}
 		count++
@@ -538,10 +547,38 @@ func (f *frame) addObject(owner any, h *handle) error {
 	return nil
 }
 
+// Truncated wraps a value, the argument of a call for example: its times and durations, at any depth, go to Python without their
+// nanoseconds, which a datetime and a timedelta have not. It would be an error otherwise.
+//
+//	err := f.Call(ctx, python.Truncated(record))
+//
+// The option truncate of a field's tag, `py:"created,truncate"`, and [Config].TruncateTimes do the same. Times are cut towards
+// earlier ones, durations towards zero.
+func Truncated(value any) any { return truncated{value} }
+
+type truncated struct{ value any }
+
+const howToTruncate = `wrap the argument in python.Truncated, tag the field with py:",truncate", or set Config.TruncateTimes`
+
+func (f *frame) truncates() bool {
+	return f.truncating > 0 || started.interpreter != nil && started.interpreter.config.TruncateTimes
+}
+
+// addTruncated describes a value whose times are cut.
+func (f *frame) addTruncated(value any, depth int) error {
+	f.truncating++
+	defer func() { f.truncating-- }()
+	return f.addValue(value, depth)
+}
+
 // addTime describes a time as an aware datetime.
 func (f *frame) addTime(t time.Time) error {
 	if t.Nanosecond()%1000 != 0 {
-		return fmt.Errorf("%v has nanoseconds, which a datetime has not: pass t.Truncate(time.Microsecond)", t)
+		if !f.truncates() {
+			return fmt.Errorf("%v has nanoseconds, which a datetime has not: %s", t, howToTruncate)
+		}
+		// Towards earlier times; t.Truncate counts from another epoch, and would cut times before it towards later ones.
+		t = t.Add(-time.Duration(t.Nanosecond() % 1000))
 	}
 	_, offset := t.Zone()
 	wall := t.Unix() + int64(offset) - firstSecond
@@ -558,7 +595,10 @@ var firstSecond = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 
 func (f *frame) addDuration(d time.Duration) error {
 	if d%time.Microsecond != 0 {
-		return fmt.Errorf("%v has nanoseconds, which a timedelta has not: pass d.Truncate(time.Microsecond)", d)
+		if !f.truncates() {
+			return fmt.Errorf("%v has nanoseconds, which a timedelta has not: %s", d, howToTruncate)
+		}
+		d = d.Truncate(time.Microsecond)
 	}
 	const day = 24 * time.Hour
 	days, rest := d/day, d%day

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // coreName is the file name of the core.
@@ -96,20 +98,15 @@ func openLibpython(env *environment) (unsafe.Pointer, error) {
 // openCore opens the core and returns it with the file that the loader has taken.
 func openCore(core foundCore) (foundCore, error) {
 	file := core.file
-	switch {
-	case core.source == coreEmbedded:
-		folder, err := os.MkdirTemp("", "gophersnake")
-		if err == nil {
-			// A loaded library needs its file no longer.
-			defer func() { _ = os.RemoveAll(folder) }()
-			// The loader takes nothing but files.
-			file = filepath.Join(folder, coreName)
-			err = os.WriteFile(file, embeddedCore, 0o500)
-		}
+	switch core.source {
+	case coreEmbedded:
+		copied, remove, err := copyEmbedded()
 		if err != nil {
-			return core, fmt.Errorf("%w: the embedded core cannot be written: %w: %w", ErrNoCore, err, Advice("set TMPDIR to a folder with room"))
+			return core, err
 		}
-	case core.source == coreOfLoader:
+		defer remove() // a loaded library needs its file no longer
+		file = copied
+	case coreOfLoader:
 		file = coreName
 	}
 	path := C.CString(file)
@@ -125,13 +122,55 @@ func openCore(core foundCore) (foundCore, error) {
 			}
 		}
 		return core, nil
+	case reason != nil && core.source == coreOfLoader:
+		return core, fmt.Errorf("%w: %s: %w", ErrNoCore, searchedPlaces(takeString(reason)), adviseCore())
 	case reason != nil:
-		return core, fmt.Errorf("%w: %s: %w", ErrNoCore, takeString(reason),
-			Advice("run `make build` in the folder of the module, or name the file in Config.Core or GOPHERSNAKE_CORE"))
+		return core, fmt.Errorf("%w: %s (chosen by %s): %w", ErrNoCore, takeString(reason), core.source, adviseCore())
 	default:
 		return core, fmt.Errorf("%w: %s has ABI version %d, but this program was built for %d: %w",
 			ErrWrongCore, file, version, C.SNAKE_ABI_VERSION, Advice("build both from the same release"))
 	}
+}
+
+// copyEmbedded gives the embedded core a name for the loader, which takes nothing but files: in memory, or in the folder for temporary
+// files where there is no /proc.
+func copyEmbedded() (file string, remove func(), err error) {
+	memory, inMemory := openInMemory(embeddedCore)
+	if inMemory == nil {
+		return memory.Name(), func() { _ = memory.Close() }, nil
+	}
+	folder, err := os.MkdirTemp("", "gophersnake")
+	if err == nil {
+		file = filepath.Join(folder, coreName)
+		if err = os.WriteFile(file, embeddedCore, 0o500); err == nil {
+			return file, func() { _ = os.RemoveAll(folder) }, nil
+		}
+		_ = os.RemoveAll(folder)
+	}
+	return "", nil, fmt.Errorf("%w: the embedded core can be put neither into memory (%w) nor into a file (%w): %w", ErrNoCore, inMemory, err,
+		Advice("mount /proc, or set TMPDIR to a folder with room from which libraries can be loaded"))
+}
+
+// searchedPlaces says where the core was looked for, as far as nothing has named it, and what the loader said at last.
+func searchedPlaces(reason string) string {
+	places := []string{"Config.Core and GOPHERSNAKE_CORE are empty"}
+	if executable, err := os.Executable(); err == nil {
+		places = append(places, filepath.Join(filepath.Dir(executable), coreName)+" is not there")
+	}
+	if built := builtCoreFile(); filepath.IsAbs(built) {
+		places = append(places, built+" is not there")
+	}
+	return strings.Join(append(places, "the loader, in its usual folders: "+reason), "; ")
+}
+
+// adviseCore says what makes a core, where that can be made: in a clone, and not in the read-only cache of modules.
+func adviseCore() Advice {
+	folder := filepath.Join(filepath.Dir(builtCoreFile()), "..", "..")
+	if _, err := os.Stat(filepath.Join(folder, "Makefile")); err == nil && unix.Access(folder, unix.W_OK) == nil {
+		return advise("run: make -C %s build", folder)
+	}
+	return Advice("clone the repository of gophersnake, run `make install` there, or `make build`, and name its target/release/" + coreName +
+		" in Config.Core or GOPHERSNAKE_CORE")
 }
 
 // takeString copies a string that C gave away.
@@ -165,7 +204,7 @@ func findCore(configured string) (foundCore, error) {
 		}
 		if err != nil {
 			return foundCore{configured, source}, fmt.Errorf("%w: %s names a file that cannot be read: %w: %w", ErrNoCore, source, err,
-				Advice("run `make build` in the folder of the module"))
+				adviseCore())
 		}
 		return foundCore{path, source}, nil
 	}

@@ -108,24 +108,33 @@ func TestOneProgramForEveryPython(t *testing.T) {
 	}
 }
 
-// With the build tag gophersnake_embed the program needs no other file, and leaves none behind.
+// With the build tag gophersnake_embed the program needs no other file, and no folder that it could write to.
 func TestEmbeddedCore(t *testing.T) {
 	folder := t.TempDir()
 	overlay := writeFile(t, folder, "overlay.json",
 		fmt.Sprintf(`{"Replace": {%q: %q}}`, absolute(coreName), builtCore), 0o600) // as `go build` would find it beside the package
 	program := buildProgram(t, folder, "-tags=gophersnake_embed", "-overlay="+overlay)
-	temporary := filepath.Join(folder, "temporary")
-	if err := os.Mkdir(temporary, 0o700); err != nil {
-		t.Fatal(err)
-	}
 	command := exec.Command(program, testdata, "start_facts:maps")
-	command.Env = environ("GOPHERSNAKE_CORE", "TMPDIR="+temporary)
-	maps := passCommand(t, command)
-	if strings.Contains(maps, builtCore) || !strings.Contains(maps, temporary) {
+	command.Env = environ("GOPHERSNAKE_CORE", "TMPDIR="+filepath.Join(folder, "missing"))
+	if maps := passCommand(t, command); strings.Contains(maps, builtCore) || !strings.Contains(maps, "memfd:gophersnake") {
 		t.Errorf("the core that is loaded is not the embedded one: %s", maps)
 	}
-	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+}
+
+// Where no core was found, the error names each place, and advises what works there.
+func TestCoreNotFound(t *testing.T) {
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := searchedPlaces("libgophersnake.so: cannot open shared object file")
+	for _, place := range []string{"Config.Core", "GOPHERSNAKE_CORE", filepath.Join(filepath.Dir(executable), coreName), filepath.Clean(builtCore), "cannot open shared object file"} {
+		if !strings.Contains(places, place) {
+			t.Errorf("no %q in: %s", place, places)
+		}
+	}
+	if advice := adviseCore(); !strings.Contains(string(advice), "make -C "+absolute("../..")+" build") {
+		t.Error(advice)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -32,8 +33,9 @@ var (
 	ErrNoSharedLibrary = errors.New("python: no shared libpython")
 	// ErrWrongLibrary: a libpython belongs to another Python than the environment.
 	ErrWrongLibrary = errors.New("python: libpython does not belong to the environment")
-	// ErrNoNumPy: NumPy is not installed in the environment, or cannot be imported.
-	ErrNoNumPy = errors.New("python: NumPy is missing")
+	// ErrNoNumPy: NumPy cannot be imported, because it is not installed in the environment, say, or needs a library of the system
+	// that is not there.
+	ErrNoNumPy = errors.New("python: NumPy cannot be imported")
 	// ErrNoCore: the core, libgophersnake.so, was not found or cannot be loaded.
 	ErrNoCore = errors.New("python: core not found")
 	// ErrWrongCore: the core has another ABI version than this package.
@@ -82,7 +84,7 @@ func (e *environment) abiVersion() uint32 {
 // Environment is what [Start] uses, and which rule of the search order has named it.
 type Environment struct {
 	// Python is the executable. PythonSource has named it: "Config.Python", "GOPHERSNAKE_PYTHON", "VIRTUAL_ENV",
-	// "python3 on PATH".
+	// ".venv beside the program", "python3 on PATH".
 	Python, PythonSource string
 	// Version is that of Python: "3.11.2".
 	Version string
@@ -173,12 +175,47 @@ func findExecutable(configured string) (path, source string, err error) {
 			return path, choice.source, err
 		}
 	}
+	if folder := besideProgram(); folder != "" {
+		if path, err = executableOf(folder); err != nil {
+			err = fmt.Errorf("%w: %s is %s: %w: %w", ErrNoPython, sourceBeside, folder, err, adviseOn(err))
+		}
+		return path, sourceBeside, err
+	}
 	path, err = exec.LookPath("python3")
 	if err != nil {
 		return "", "PATH", fmt.Errorf("%w: there is no python3 on PATH: %w", ErrNoPython,
 			advise("install CPython %s or newer, or name one in Config.Python or GOPHERSNAKE_PYTHON", minimum))
 	}
 	return path, "python3 on PATH", nil
+}
+
+const sourceBeside = ".venv beside the program"
+
+// besideProgram returns the virtual environment .venv in the folder of the program, or in the one above it, as there is one
+// above bin/. It returns "" if there is none, or if it belongs to neither root, this user nor the owner of the program: anybody can make a
+// .venv in a folder like /tmp.
+func besideProgram() string {
+	program, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	owner := func(file string) int {
+		if info, err := os.Stat(file); err == nil {
+			if status, ok := info.Sys().(*syscall.Stat_t); ok {
+				return int(status.Uid)
+			}
+		}
+		return -1
+	}
+	trusted := []int{0, os.Geteuid(), owner(program)}
+	folder := filepath.Dir(program)
+	for _, folder := range []string{folder, filepath.Dir(folder)} {
+		venv := filepath.Join(folder, ".venv")
+		if _, err := os.Stat(filepath.Join(venv, "pyvenv.cfg")); err == nil && slices.Contains(trusted, owner(venv)) {
+			return venv
+		}
+	}
+	return ""
 }
 
 const nameAnother = Advice("name the folder of a virtual environment or a Python executable")
@@ -300,7 +337,7 @@ func ask(executable string) (*environment, []error) {
 		problems = append(problems, err)
 	}
 	if hasNumPy != "1" {
-		problems = append(problems, fmt.Errorf("%w in the environment of %s: %w", ErrNoNumPy, env.executable,
+		problems = append(problems, fmt.Errorf("%w in the environment of %s: it is not installed: %w", ErrNoNumPy, env.executable,
 			adviseInstall(env.install, "numpy")))
 	}
 	return env, problems

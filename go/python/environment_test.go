@@ -140,10 +140,10 @@ func TestWrongEnvironment(t *testing.T) {
 		"core missing, named by a variable": {
 			env: []string{"GOPHERSNAKE_CORE=" + missing}, want: "ErrNoCore", says: []string{missing, "GOPHERSNAKE_CORE"},
 		},
-		"core that is no library": {core: text, want: "ErrNoCore", says: []string{text, "make build"}},
+		"core that is no library": {core: text, want: "ErrNoCore", says: []string{text, "Config.Core", "make -C "}},
 		"core without functions": {
 			core: library(t, "half.so", fmt.Sprintf("unsigned snake_abi_version(void) { return %d; }", abiVersionOfHeader(t))),
-			want: "ErrNoCore", says: []string{"snake_", "make build"},
+			want: "ErrNoCore", says: []string{"snake_", "make -C "},
 		},
 		"core of another version": {
 			core: library(t, "other.so", "unsigned snake_abi_version(void) { return 999; }"), want: "ErrWrongCore",
@@ -197,6 +197,23 @@ func TestNumPyThatCannotBeImported(t *testing.T) {
 	t.Run("then another environment", func(t *testing.T) {
 		wrong{python: broken(t), want: "ErrNoNumPy", says: says, final: "start a new process"}.fails(t, right.executable)
 	})
+	t.Run("for want of a library", func(t *testing.T) {
+		folder := venv(t, right)
+		// As NumPy does it: the true cause below pages of advice.
+		writeFile(t, filepath.Join(sitePackages(folder, right), "numpy"), "__init__.py", `
+try:
+    raise ImportError("libgfortran.so.5: cannot open shared object file: No such file or directory")
+except ImportError as cause:
+    raise ImportError("\n\nIMPORTANT: PLEASE READ THIS\nOriginal error was: " + str(cause)) from cause
+`, 0o600)
+		stdout := passScenario(t, "no library", "WRONG_PYTHON="+folder)
+		want := "python: NumPy cannot be imported in the environment of " + filepath.Join(folder, "bin", "python") +
+			": ImportError: libgfortran.so.5: cannot open shared object file: No such file or directory: " +
+			"install the system's library libgfortran.so.5, which NumPy needs (Debian, Ubuntu: apt-get install libgfortran5)\n"
+		if stdout != want {
+			t.Errorf("got  %swant %s", stdout, want)
+		}
+	})
 	t.Run("without its first file", func(t *testing.T) {
 		folder := venv(t, right)
 		writeFile(t, filepath.Join(sitePackages(folder, right), "numpy"), "version.py", "", 0o600)
@@ -211,6 +228,15 @@ func TestNumPyThatCannotBeImported(t *testing.T) {
 			"PACKAGES="+packages(t, right))
 	})
 }
+
+var _ = scenario("no library", func() {
+	_, err := Start(Config{Python: os.Getenv("WRONG_PYTHON")})
+	var exception *Error
+	if !errors.Is(err, ErrNoNumPy) || !errors.As(err, &exception) || !strings.Contains(exception.Message, "IMPORTANT") {
+		fail("%v", err)
+	}
+	fmt.Println(err)
+})
 
 var _ = scenario("numpy mended", func() {
 	config := Config{Python: os.Getenv("WRONG_PYTHON"), Path: []string{testdata}}
@@ -316,7 +342,7 @@ func TestFindAllProblems(t *testing.T) {
 	}{
 		{ErrNoSharedLibrary, "apt-get install libpython" + right.version.String()},
 		{ErrNoNumPy, right.executable + " -m pip install numpy"},
-		{ErrNoCore, "make build"},
+		{ErrNoCore, "make -C "},
 	} {
 		if i >= len(problems) {
 			t.Fatalf("only %v", problems)
@@ -378,6 +404,54 @@ func TestSearchOrderOfPython(t *testing.T) {
 		if path, _, err := findExecutable(""); !errors.Is(err, ErrNoPython) {
 			t.Errorf("got %q, %v; want ErrNoPython", path, err)
 		}
+	})
+}
+
+var _ = scenario("find", func() {
+	env, problems := Find(Config{})
+	fmt.Println(env.PythonSource, env.Python, errors.Join(problems...))
+})
+
+// A program takes the .venv in its folder, or in the one above, unless somebody else has put it there.
+func TestPythonBesideTheProgram(t *testing.T) {
+	right := environmentOfTest(t)
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	copied := writeFile(t, filepath.Join(folder, "project", "bin"), "program", string(must(os.ReadFile(program))), 0o700)
+	onPath := writeFile(t, t.TempDir(), "python3", "#!/bin/sh\n", 0o700)
+	find := func(t *testing.T, changes ...string) string {
+		t.Helper()
+		command := scenarioCommand("find", append([]string{"GOPHERSNAKE_PYTHON", "VIRTUAL_ENV", "PATH=" + filepath.Dir(onPath)}, changes...)...)
+		command.Path = copied
+		return passCommand(t, command)
+	}
+	says := func(t *testing.T, got, want string) {
+		t.Helper()
+		if !strings.HasPrefix(got, want+" ") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	says(t, find(t), "python3 on PATH "+onPath)
+	writeFile(t, filepath.Join(folder, "project", ".venv", "bin"), "python", "", 0o700) // no virtual environment
+	says(t, find(t), "python3 on PATH "+onPath)
+	check(os.RemoveAll(filepath.Join(folder, "project", ".venv")))
+	for _, place := range []string{"project", "project/bin"} { // the nearer one is better
+		venv := filepath.Join(folder, place, ".venv")
+		makeVenv(t, venv, right)
+		says(t, find(t), sourceBeside+" "+filepath.Join(venv, "bin", "python"))
+	}
+	says(t, find(t, "VIRTUAL_ENV="+filepath.Join(folder, "project", ".venv")), "VIRTUAL_ENV "+filepath.Join(folder, "project", ".venv", "bin", "python"))
+	t.Run("of another user", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("needs root, to give a folder away")
+		}
+		for _, place := range []string{"project", "project/bin"} {
+			check(os.Chown(filepath.Join(folder, place, ".venv"), 12345, 12345))
+		}
+		says(t, find(t), "python3 on PATH "+onPath)
 	})
 }
 

@@ -191,13 +191,26 @@ func copyError(e *C.snake_error) error {
 	}
 	message := copyText(e.message)
 	if end := strings.LastIndexByte(message, '\n'); sentinel == ErrNoNumPy && end >= 0 {
-		return fmt.Errorf("%w: %s: %w\n%w", sentinel, message[:end], Advice(message[end+1:]), copyException(e.cause))
+		return &importError{message: message[:end], advice: Advice(message[end+1:]), exception: copyException(e.cause)}
 	}
 	if e.cause != nil {
 		return fmt.Errorf("%w: %s\n%w", sentinel, message, copyException(e.cause))
 	}
 	return fmt.Errorf("%w: %s", sentinel, message)
 }
+
+// importError says why NumPy cannot be imported: what was raised first, and not all that NumPy says about it.
+type importError struct {
+	message   string
+	advice    Advice
+	exception *Error
+}
+
+func (e *importError) Error() string {
+	return fmt.Sprintf("%v %s: %v", ErrNoNumPy, e.message, e.advice)
+}
+
+func (e *importError) Unwrap() []error { return []error{ErrNoNumPy, e.advice, e.exception} }
 
 func copyException(e *C.snake_error) *Error {
 	exception := &Error{

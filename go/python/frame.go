@@ -49,6 +49,7 @@ type frame struct {
 	pins  runtime.Pinner
 	// indirections counts the pointers that lead to the value which is being described.
 	indirections int
+	truncating   int              // how many of the values around the one that is being described have their times cut
 	more         []unsafe.Pointer // the lent memory from the fifth on, pinned
 	hosted       []uint64         // the handles among the arguments, until the core has them
 	gives        bool             // what is described is a reply: it is given away and not lent

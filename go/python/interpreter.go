@@ -23,15 +23,17 @@ import (
 // Config says how to start Python. The zero value is a good one.
 type Config struct {
 	// Python is the environment: the folder of a virtual environment, an executable, or the name of one on PATH. If it
-	// is empty, the first of these decides: GOPHERSNAKE_PYTHON, VIRTUAL_ENV, python3 on PATH.
+	// is empty, the first of these decides: GOPHERSNAKE_PYTHON, VIRTUAL_ENV, a virtual environment .venv in the folder of
+	// the program or in the one above it, python3 on PATH.
 	Python string
 	// Path lists folders to put in front of sys.path. Relative ones are relative to the working directory of Start.
 	Path []string
 	// Modules holds Python sources, as [embed.FS] does: what lies at its root is importable, after the folders of Path and
 	// before the packages of the environment. A module that would hide one of the standard library is an error. Tracebacks
 	// show the lines, and importlib.resources reads the other files. They are read once, by Start, and kept in memory, where
-	// the worker processes of multiprocessing and concurrent.futures find them too; __file__ names no file on disk. Names
-	// that begin with a dot, and __pycache__, are left out.
+	// the worker processes of multiprocessing and concurrent.futures find them too. They have the same file names in each
+	// process, "<embedded>/shapes/area.py" for example, which is no file on disk; worker processes see the name that the archive has
+	// in sys.path. Names that begin with a dot, and __pycache__, are left out.
 	//
 	// Where go:embed names a folder, write all: before it, because it leaves out __init__.py otherwise, and take that folder
 	// with [fs.Sub].
@@ -72,6 +74,9 @@ type Config struct {
 	// much for each heap, of which glibc makes up to eight for each CPU, also for what in the process is not Python. 0
 	// leaves malloc as it is. Start fails where the C library is not glibc.
 	MallocTrimThreshold int
+	// TruncateTimes cuts the nanoseconds of all times and durations that go to Python, where a datetime and a timedelta have
+	// none. Without it they are an error, unless [Truncated] or a field's tag cuts them.
+	TruncateTimes bool
 	// ForbidRetaining makes a call fail with [ErrRetained] if Python keeps lent memory.
 	ForbidRetaining bool
 	// Stdout and Stderr get what Python prints to sys.stdout and sys.stderr, in whole lines where Python ends them, from a
@@ -191,6 +196,11 @@ func Start(config Config) (*Interpreter, error) {
 	}
 	if config.SwitchInterval != 0 {
 		if err := discarded(in.apply("sys:setswitchinterval", config.SwitchInterval.Seconds())); err != nil {
+			return nil, err
+		}
+	}
+	if file != nil {
+		if err := discarded(in.apply("gophersnake.sources:install", file.Name())); err != nil {
 			return nil, err
 		}
 	}

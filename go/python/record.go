@@ -10,7 +10,8 @@ import (
 // record is how a struct type looks in Python: its exported fields by name, those of embedded structs among them.
 //
 // The tag `py:"name,omitempty"` gives a field another name, and leaves it out of a dict when it is zero; `py:"-"`
-// hides it.
+// hides it; the option truncate cuts the nanoseconds of its times. A field without it goes by its tag json, whose options string and omitzero have no
+// meaning here.
 type record struct {
 	fields []recordField
 	byName map[string]int
@@ -22,6 +23,7 @@ type recordField struct {
 	name      string
 	index     []int
 	omitEmpty bool
+	truncate  bool
 	typ       reflect.Type
 }
 
@@ -55,6 +57,10 @@ func (r *record) add(t reflect.Type, prefix []int) error {
 		f := t.Field(i)
 		index := append(append([]int{}, prefix...), i)
 		tag, tagged := f.Tag.Lookup("py")
+		fallback := !tagged
+		if fallback {
+			tag = f.Tag.Get("json")
+		}
 		name, options, _ := strings.Cut(tag, ",")
 		switch {
 		case f.Type == keywordsType && f.Anonymous:
@@ -75,14 +81,22 @@ func (r *record) add(t reflect.Type, prefix []int) error {
 		case name == "":
 			name = f.Name
 		}
-		if options != "" && options != "omitempty" {
-			return fmt.Errorf("%v: field %s has the py option %q: the only one is omitempty", t, f.Name, options)
+		field := recordField{name: name, index: index, typ: f.Type}
+		for option := range strings.SplitSeq(options, ",") {
+			switch {
+			case option == "omitempty":
+				field.omitEmpty = true
+			case option == "truncate" && !fallback:
+				field.truncate = true
+			case option != "" && !fallback:
+				return fmt.Errorf("%v: field %s has the py option %q: the options are omitempty and truncate", t, f.Name, option)
+			}
 		}
 		if _, twice := r.byName[name]; twice {
 			return fmt.Errorf("%v: two fields are named %q", t, name)
 		}
 		r.byName[name] = len(r.fields)
-		r.fields = append(r.fields, recordField{name, index, options == "omitempty", f.Type})
+		r.fields = append(r.fields, field)
 	}
 	return nil
 }

@@ -51,8 +51,14 @@ func TestRecords(t *testing.T) {
 		}{1}, "{'with space': 1}"}, {struct {
 			A int `py:"a" json:"b"`
 		}{1}, "{'a': 1}"}, {struct {
-			A int `json:"b"`
-		}{1}, "{'A': 1}"},
+			A int    `json:"b"`
+			B string `json:"c,omitempty"`
+			C int    `json:",string,omitzero"`
+			D int    `json:"-"`
+			E int    `py:"-" json:"e"`
+			F int    `py:",omitempty" json:"f"`
+			g int    `json:"g"`
+		}{A: 1, D: 1, g: 1}, "{'b': 1, 'C': 0}"},
 	} {
 		if got, err := pythonText(in, "repr(x)", row.value); err != nil || got != row.want {
 			t.Errorf("%s: got %s, %v, want %s", shown(row.value), got, err, row.want)
@@ -62,6 +68,10 @@ func TestRecords(t *testing.T) {
 		gives("{'c': 1, 'D': 2, 'a': 3, '-': 4}", deepRecord{level1: level1{level2: level2{1}}, Public: Public{2}, A: 3, Odd: 4}), gives("{'inner': {'D': 1}, 'X': 2}", EmbedsNamed{Public{1}, 2}), refuses[EmbedsNamed]("{'inner': {'D': 'x'}, 'X': 2}", `result["inner"]["D"]: want int, got str`), gives("Plain(inner=Plain(D=1), X=2)", EmbedsNamed{Public{1}, 2}),
 		refuses[EmbedsNamed]("Plain(inner=Plain(D='x'), X=2)", `result.inner.D: want int, got str`),
 	})
+	type tagged struct {
+		Name string `json:"full_name"`
+	}
+	checkConversions(t, []conversion{gives("{'full_name': 'x'}", tagged{"x"}), gives("types.SimpleNamespace(full_name='x')", tagged{"x"})})
 	// An unknown option of a tag is a mistake that somebody wants to hear of.
 	if err := run(in, "oracle:same", struct {
 		A int `py:"a,omitemtpy"`

@@ -218,7 +218,7 @@ func (m *sources) place(config Config, env *environment) (folders []string, file
 }
 
 // openInMemory makes a file that nobody can change, and that every process of this user can open by its name while it is
-// open here.
+// open here. The loader of libraries takes it too.
 func openInMemory(data []byte) (*os.File, error) {
 	// A kernel before 6.3 does not know the last flag; a later one may be configured to insist on it.
 	fd, err := unix.MemfdCreate("gophersnake", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)

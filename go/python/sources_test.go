@@ -55,13 +55,14 @@ var _ = scenario("modules", func() {
 	}
 	last := exception.Frames[len(exception.Frames)-1]
 	equal("line", last.Line, 17)
-	if !strings.HasSuffix(last.File, "/embedded.py") || !strings.Contains(exception.Traceback, "raise ValueError(below)  # the line") {
+	equal("file", last.File, "<embedded>/embedded.py")
+	if !strings.Contains(exception.Traceback, "raise ValueError(below)  # the line") {
 		fail("%+v\n%s", last, exception.Traceback)
 	}
 	if err := run(in, "embedded:nested"); !errors.As(err, &exception) {
 		fail("%v", err)
 	}
-	for _, line := range []string{`/embedded.py", line 21, in nested`, "shapes.area.negative()", `/shapes/area.py", line 15`, `raise ArithmeticError("negative area")`} {
+	for _, line := range []string{`File "<embedded>/embedded.py", line 21, in nested`, "shapes.area.negative()", `File "<embedded>/shapes/area.py", line 15`, `raise ArithmeticError("negative area")`} {
 		if !strings.Contains(exception.Traceback, line) {
 			fail("no %q in\n%s", line, exception.Traceback)
 		}
@@ -75,6 +76,9 @@ var _ = scenario("modules", func() {
 		"note": "größer", "bytes": []byte("deep"), "get_data": "größer", "as_file": "größer", "below": []any{"deep.bin"},
 		"names":   []any{"__init__.py", "area.py", "late.py", "note.txt", "texts", "units.py"},
 		"modules": []any{"shapes.area", "shapes.late", "shapes.units"},
+	})
+	equal("files", must(evaluate[[]string](in, "embedded:files")), []string{
+		"<embedded>/embedded.py", "<embedded>/shapes/__init__.py", "<embedded>/shapes/area.py", "<embedded>/shapes/area.py", "<embedded>/shapes/area.py",
 	})
 	equal("failures of threads", must(evaluate[[]string](in, "embedded:from_threads", 32)), []string{})
 	equal("change", must(evaluate[string](in, "embedded:change")), "PermissionError")

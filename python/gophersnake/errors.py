@@ -173,11 +173,14 @@ def _traceback(exception: BaseException) -> str:
 
 
 def _links(exception: BaseException) -> TracebackType | None:
-    """Return the traceback without the frames through which a reloaded function is called."""
+    """Return the traceback without the frames through which a reloaded function or a method is called."""
     link = exception.__traceback__
-    while link is not None and link.tb_frame.f_code.co_filename == "<gophersnake>/reload.py":
+    while link is not None and link.tb_frame.f_code.co_filename in _THROUGH:
         link = link.tb_next
     return link
+
+
+_THROUGH = ("<gophersnake>/reload.py", "<gophersnake>/values.py", "<gophersnake>/tasks.py")
 
 
 def _frames(exception: BaseException) -> list[Frame]:

@@ -365,7 +365,7 @@ func TestDoctorFindsProblems(t *testing.T) {
 	venv := filepath.Join(t.TempDir(), "venv")
 	runPython(t, "-m", "venv", "--without-pip", venv)
 	// It has no pip either.
-	noNumPy := problem{"NumPy is missing in the environment of " + venv, venv + "/bin/python -m ensurepip && " + venv + "/bin/python -m pip install numpy"}
+	noNumPy := problem{"NumPy cannot be imported in the environment of " + venv, venv + "/bin/python -m ensurepip && " + venv + "/bin/python -m pip install numpy"}
 
 	d := examine(t, 1, nil, "-python", venv)
 	d.wants(t, noNumPy)
@@ -412,11 +412,11 @@ func TestDoctorSaysHowToInstall(t *testing.T) {
 	if err = errors.Join(err, settings.Close()); err != nil {
 		t.Fatal(err)
 	}
-	says("NumPy is missing", "uv pip install --python "+python+" numpy")
+	says("NumPy cannot be imported", "uv pip install --python "+python+" numpy")
 	if err := os.Mkdir(filepath.Join(packages[0], "pip"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	says("NumPy is missing", "install it with: "+python+" -m pip install numpy")
+	says("NumPy cannot be imported", "install it with: "+python+" -m pip install numpy")
 
 	if err := errors.Join(os.Remove(python), os.Symlink("python-gone", python)); err != nil {
 		t.Fatal(err)
@@ -434,8 +434,8 @@ func TestDoctorSeesIdleEnvironment(t *testing.T) {
 	t.Chdir(folder)
 	advice := "export GOPHERSNAKE_PYTHON=" + folder + "/.venv; or install it with: "
 	onPath := []string{"GOPHERSNAKE_PYTHON=", "VIRTUAL_ENV=", "PATH=" + filepath.Join(folder, "empty", "bin")}
-	examine(t, 1, onPath).wants(t, problem{"NumPy is missing", advice})
-	examine(t, 1, nil, "-python", "empty").wants(t, problem{"NumPy is missing", "install it with: "})
+	examine(t, 1, onPath).wants(t, problem{"NumPy cannot be imported", advice})
+	examine(t, 1, nil, "-python", "empty").wants(t, problem{"NumPy cannot be imported", "install it with: "})
 }
 
 func TestDoctorLooksAtSignals(t *testing.T) {

@@ -85,7 +85,7 @@ def path() -> str:
 def maps() -> str:
     """The files of gophersnake that are mapped into the process."""
     with open("/proc/self/maps") as maps:
-        return "".join({line.split(maxsplit=5)[-1] for line in maps if "libgophersnake" in line})
+        return "".join({line.split(maxsplit=5)[-1] for line in maps if "gophersnake" in line.rsplit("/")[-1]})
 
 
 def process() -> str:

@@ -29,6 +29,18 @@ def source():
     ]
 
 
+def files():
+    """Files as modules, functions and those who look for sources know them, from any working directory."""
+    os.chdir("/")
+    return [
+        __file__,
+        shapes.__file__,
+        shapes.area.__spec__.origin,
+        inspect.getsourcefile(shapes.area.Circle),
+        inspect.getsourcefile(square.__code__),
+    ]
+
+
 def resources():
     root = importlib.resources.files("shapes")
     with importlib.resources.as_file(root / "note.txt") as path:
