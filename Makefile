@@ -99,7 +99,7 @@ test-go: .venv-test .venv-bench core
 	@cd bench && GOPHERSNAKE_PYTHON=$(CURDIR)/.venv-bench $(GO_TEST) ./...
 
 .PHONY: check
-check: tools check-format check-lint check-docs check-leftovers test ## what CI checks: format, lints, documents, and the tests
+check: tools check-format check-lint check-docs check-readme check-leftovers test ## what CI checks: format, lints, documents, and the tests
 
 .PHONY: check-format
 check-format: .venv-dev
@@ -132,6 +132,12 @@ check-docs: .venv
 	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --release --locked --no-deps --document-private-items
 	@go -C tools run ./exported ../go
 	@.venv/bin/python -I scripts/docs.py
+
+.PHONY: check-readme
+check-readme: build
+	@echo '== check the commands of the README'
+	@mkdir -p build
+	@.venv/bin/python -I scripts/readme.py
 
 .PHONY: check-leftovers
 check-leftovers:

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -48,8 +49,8 @@ func (l *labels) at(i int) string {
 	return string(l.text[start:l.ends[i]])
 }
 
-// readSeries reads one column of a CSV file: the named one or, when column is "", the last one whose first
-// cell is a number. The labels are the first column's cells, unless that is the column itself.
+// readSeries reads one column of a CSV file, which may be compressed by gzip: the named one or, when column is "", the last one
+// whose first cell is a number, cells without a value left aside. The labels are the first column's cells, unless that is the column itself.
 // Errors name the file, its line, the data row (counted from 1, without the header) and the column.
 func readSeries(r io.Reader, file, column string) (*series, error) {
 	buffered := bufio.NewReaderSize(r, 1<<16)
@@ -57,6 +58,12 @@ func readSeries(r io.Reader, file, column string) (*series, error) {
 	switch start, _ := buffered.Peek(3); {
 	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
 		buffered.Discard(3)
+	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
+		unpacked, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, fmt.Errorf("%s: the file is no valid gzip: %w", file, err)
+		}
+		return readSeries(unpacked, file, column)
 	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
 		return nil, fmt.Errorf("%s: the file is UTF-16: save it as UTF-8", file)
 	}
@@ -86,6 +93,7 @@ func readSeries(r io.Reader, file, column string) (*series, error) {
 	}
 
 	s := &series{}
+	var firstRow []missingCell // cells without a value that may yet turn out to be in the column which is wanted
 	for row := 1; ; row++ {
 		record, err := table.Read()
 		if err == io.EOF {
@@ -101,13 +109,27 @@ func readSeries(r io.Reader, file, column string) (*series, error) {
 			return nil, fmt.Errorf("%s:%d: row %d, column %d: one cell too many: want %d cells as in the header, found %d",
 				file, line, row, len(header)+1, len(header), len(record))
 		}
-		if chosen < 0 {
-			if chosen = lastNumber(record); chosen < 0 {
-				return nil, fmt.Errorf("%s:%d: row 1: no cell is a number%s: columns are %s", file, line, delimiterHint(header), list(header))
+		if row == 1 && column == "" {
+			chosen = lastNumber(record)
+			for i := chosen + 1; i < len(record); i++ {
+				if isMissing(record[i]) {
+					at, _ := table.FieldPos(i)
+					firstRow = append(firstRow, missingCell{i, at, record[i]})
+				}
 			}
+		} else if i := slices.IndexFunc(firstRow, func(m missingCell) bool { return isNumber(record[m.column]) }); i >= 0 {
+			m := firstRow[i]
+			_, err := parseNumber(m.cell)
+			return nil, fmt.Errorf("%s:%d: row 1, column %q: %w: remove the row, or name another column with -column", file, m.line, clip(columnName(header, m.column)), err)
+		}
+		firstRow = slices.DeleteFunc(firstRow, func(m missingCell) bool { return !isMissing(record[m.column]) })
+		if chosen < 0 && len(firstRow) > 0 {
+			continue
+		} else if chosen < 0 {
+			return nil, fmt.Errorf("%s:%d: row %d: no cell is a number%s: columns are %s", file, line, row, delimiterHint(header), list(header))
 		}
 		if row == 1 {
-			s.name = header[chosen]
+			s.name = columnName(header, chosen)
 			if chosen != 0 {
 				s.labelName = header[0]
 				if s.labelName == "" { // as pandas writes its index
@@ -124,6 +146,9 @@ func readSeries(r io.Reader, file, column string) (*series, error) {
 		if s.labelName != "" {
 			s.labels.add(strings.ToValidUTF8(strings.TrimSpace(record[0]), "\ufffd"))
 		}
+	}
+	if len(firstRow) > 0 && chosen < 0 {
+		return nil, fmt.Errorf("%s: no cell is a number%s: columns are %s", file, delimiterHint(header), list(header))
 	}
 	if len(s.values) == 0 {
 		return nil, fmt.Errorf("%s: no rows after the header: want at least one", file)
@@ -151,15 +176,44 @@ func parseNumber(cell string) (float64, error) {
 	return value, nil
 }
 
+// missingCell is a cell of the first row that has no value.
+type missingCell struct {
+	column, line int
+	cell         string
+}
+
+// isMissing tells whether a cell says that there is no value, in the words of R, pandas, SQL and spreadsheets.
+func isMissing(cell string) bool {
+	switch strings.ToLower(strings.TrimSpace(cell)) {
+	case "", "na", "n/a", "#n/a", "null", "none", "nil", "-", "?":
+		return true
+	}
+	return false
+}
+
+// findColumn returns the index of a column by its name, or by its number: #2.
 func findColumn(header []string, name string) (int, error) {
 	i := slices.Index(header, name)
 	if i < 0 {
+		number, isNumbered := strings.CutPrefix(name, "#")
+		if n, err := strconv.Atoi(number); isNumbered && err == nil && n >= 1 && n <= len(header) {
+			return n - 1, nil
+		}
 		return 0, fmt.Errorf("no column %q%s: columns are %s", clip(name), delimiterHint(header), list(header))
 	}
-	if slices.Contains(header[i+1:], name) {
-		return 0, fmt.Errorf("two columns are named %q: rename one", clip(name))
+	if next := slices.Index(header[i+1:], name); next >= 0 {
+		return 0, fmt.Errorf("two columns are named %q: want the number of one: -column '#%d' or -column '#%d'", clip(name), i+1, i+next+2)
 	}
 	return i, nil
+}
+
+// columnName returns the name of a column, with its number where another one has that name too.
+func columnName(header []string, i int) string {
+	name := header[i]
+	if slices.Contains(header[:i], name) || slices.Contains(header[i+1:], name) {
+		return fmt.Sprintf("%s (column %d)", name, i+1)
+	}
+	return name
 }
 
 func isNumber(cell string) bool {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,8 @@ func TestBadInput(t *testing.T) {
 		{"header only, column", "a,b\n", []string{"-column", "b"}, `stdin: no rows after the header: want at least one`},
 		{"no header", "1700,5\n1701,11\n", nil, `stdin:1: want a header of column names, found only numbers ("1700", "5"): add a header line, or name a column with -column`},
 		{"no such column", "year, spots \n1,2\n", []string{"-column", "dots"}, `stdin: no column "dots": columns are "year", "spots"`},
-		{"column twice", "a,b,b\n1,2,3\n", []string{"-column", "b"}, `stdin: two columns are named "b": rename one`},
+		{"column twice", "a,b,b\n1,2,3\n", []string{"-column", "b"}, `stdin: two columns are named "b": want the number of one: -column '#2' or -column '#3'`},
+		{"number of no column", "a,b\n1,2\n", []string{"-column", "#3"}, `stdin: no column "#3": columns are "a", "b"`},
 		{"semicolons", "a;b\n1;2\n", nil, `stdin:2: row 1: no cell is a number (cells must be separated by commas): columns are "a;b"`},
 		{"no numeric column", "a,b\nx,y\n", nil, `stdin:2: row 1: no cell is a number: columns are "a", "b"`},
 		{"no number", "a,b\nx,1\ny,n/a\n", nil, `stdin:3: row 2, column "b": want a number, found "n/a"`},
@@ -33,6 +35,11 @@ func TestBadInput(t *testing.T) {
 		{"empty cell", "a,b\nx,1\ny, \n", nil, `stdin:3: row 2, column "b": want a number, found an empty cell`},
 		{"NaN", "a,b\nx,1\ny,NaN\n", nil, `stdin:3: row 2, column "b": want a finite number, found "NaN"`},
 		{"NaN first", "a,b\nx,nan\n", nil, `stdin:2: row 1, column "b": want a finite number, found "nan"`},
+		{"NA first", "year,b,note\n1,NA,x\n2,,y\n3,5,z\n", nil, `stdin:2: row 1, column "b": want a number, found "NA": remove the row, or name another column with -column`},
+		{"empty first", "year,b,b\n1,7,\n2,8,9\n", nil, `stdin:2: row 1, column "b (column 3)": want a number, found an empty cell: remove the row, or name another column with -column`},
+		{"nothing but NA", "a,b\nx,NA\ny,NA\n", nil, `stdin: no cell is a number: columns are "a", "b"`},
+		{"NA, then text", "a,b\nx,NA\ny,z\n", nil, `stdin:3: row 2: no cell is a number: columns are "a", "b"`},
+		{"half a gzip", "\x1f\x8b\x08", nil, `stdin: the file is no valid gzip: unexpected EOF`},
 		{"infinity", "a,b\nx,-Inf\n", nil, `stdin:2: row 1, column "b": want a finite number, found "-Inf"`},
 		{"too large a number", "a,b\nx,1e999\n", nil, `stdin:2: row 1, column "b": want a number within ±1.8e308, found "1e999"`},
 		{"line after a quoted line break", "a,b\n\"x\ny\",1\nz,?\n", nil, `stdin:4: row 2, column "b": want a number, found "?"`},
@@ -111,7 +118,26 @@ func TestReadSeries(t *testing.T) {
 			t.Errorf("%q: got %+v", text, s)
 		}
 	}
-	s, err := readSeries(strings.NewReader("v,k\n1,a\n2,b\n"), "f", "v")
+	// A column without any value is none of numbers.
+	s, err := readSeries(strings.NewReader("k,v,note,unit\na,1,,NA\nb,2,late,NA\n"), "f", "")
+	if err != nil || s.name != "v" {
+		t.Errorf("columns without values: %+v, %v", s, err)
+	}
+	// A second column of the same name.
+	for column, want := range map[string]string{"": "v (column 3)", "#2": "v (column 2)"} {
+		if s, err := readSeries(strings.NewReader("k,v,v\na,1,2\n"), "f", column); err != nil || s.name != want {
+			t.Errorf("two columns of one name: %+v, %v, want %s", s, err, want)
+		}
+	}
+	// Compressed, with the mark of UTF-8 inside.
+	var packed bytes.Buffer
+	packer := gzip.NewWriter(&packed)
+	packer.Write([]byte("\ufeffk,v\na,1\n"))
+	packer.Close()
+	if s, err := readSeries(&packed, "f", ""); err != nil || s.name != "v" || s.values[0] != 1 {
+		t.Errorf("compressed: %+v, %v", s, err)
+	}
+	s, err = readSeries(strings.NewReader("v,k\n1,a\n2,b\n"), "f", "v")
 	if err != nil || s.labelName != "" || s.label(1) != "2" {
 		t.Errorf("the first column as the column: %+v, %v", s, err)
 	}

@@ -18,14 +18,16 @@ import (
 const usage = `usage: outliers [-python ENV] [-column NAME] [-threshold K] [-json] [-plot FILE] FILE.csv
 
 Prints the values of one column that are more than K standard deviations from its mean.
-FILE.csv has a header line and commas between the cells; "-" reads standard input.
+FILE.csv has a header line and commas between the cells; "-" reads standard input. It may be compressed by gzip.
 
-  -column NAME   the column; default: the last one whose first cell is a number
+  -column NAME   the column, by its name or its number (#2); default: the last one whose first
+                 value is a number
   -threshold K   the distance from the mean, in standard deviations; default 2
   -json          print one object: {"n": …, "mean": …, "std": …, "indices": […]}
   -plot FILE     also draw the series and its outliers, as a PNG
   -python ENV    a virtual environment's folder or a Python executable; default:
-                 $GOPHERSNAKE_PYTHON, $VIRTUAL_ENV, then python3 on the PATH
+                 $GOPHERSNAKE_PYTHON, $VIRTUAL_ENV, .venv beside the program or in the
+                 folder above, then python3 on the PATH
   -help          print this
 
 Rows count from 1, without the header; the indices of -json count from 0: index = row - 1.

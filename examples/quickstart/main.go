@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	in, err := python.Start(python.Config{}) // GOPHERSNAKE_PYTHON, an active virtual environment, or python3
+	in, err := python.Start(python.Config{}) // an active virtual environment, .venv beside bin/, or python3
 	if err != nil {
 		log.Fatal(err)
 	}

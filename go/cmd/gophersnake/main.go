@@ -24,7 +24,8 @@ what is wrong, with what mends it.
 run calls a function and prints its result.
 
   -python ENV    a virtual environment's folder or a Python executable; default:
-                 $GOPHERSNAKE_PYTHON, $VIRTUAL_ENV, then python3 on the PATH
+                 $GOPHERSNAKE_PYTHON, $VIRTUAL_ENV, .venv beside the program or in the
+                 folder above, then python3 on the PATH
   -path DIR      look for modules in DIR first; the current directory only counts with -path .
   -json          print one line of JSON
   -in FILE       the first argument is what FILE holds:
