@@ -19,6 +19,7 @@ DOCUMENTS = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "docs/BINDINGS.md",
+    "docs/LIBRARIES.md",
     "docs/PERFORMANCE.md",
     "docs/PROMISES.md",
 )

@@ -1,4 +1,4 @@
-"""Runs the commands of bin/ that README.md shows, word for word, in a shell without variables: what it shows works as it stands."""
+"""Runs the commands of bin/ that README.md shows, word for word, in a shell without variables."""
 
 import re
 import subprocess

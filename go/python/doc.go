@@ -30,7 +30,7 @@
 //	[][]float64, []string, []any, any other slice       list
 //	Tuple{…}, Set{…}                                    tuple, set
 //	map                                                 dict; keys may be whatever Python can hash
-//	struct, *struct                                     dict by field; `py:"name,omitempty"`, `py:"-"`; embedded structs flattened
+//	struct, *struct                                     dict by field; `py:"name,omitempty"`, `py:"-"`, else the json tag; embedded structs flattened
 //	New(class, struct or map)                           instance of the class
 //	KW{…} as the last argument                          keyword arguments
 //	func                                                function that Python calls; see [Module.Func]

@@ -57,8 +57,7 @@ func TestRecords(t *testing.T) {
 			D int    `json:"-"`
 			E int    `py:"-" json:"e"`
 			F int    `py:",omitempty" json:"f"`
-			g int    `json:"g"`
-		}{A: 1, D: 1, g: 1}, "{'b': 1, 'C': 0}"},
+		}{A: 1, D: 1}, "{'b': 1, 'C': 0}"},
 	} {
 		if got, err := pythonText(in, "repr(x)", row.value); err != nil || got != row.want {
 			t.Errorf("%s: got %s, %v, want %s", shown(row.value), got, err, row.want)

@@ -8,17 +8,17 @@ import sys
 import zipimport
 from types import CodeType
 
-# What stands for the archive in the names of files. The archive's own name has the number of the process in it, so that the same
-# error would read differently each time.
+# What stands for the archive in the names of files. The archive's own name has the number of the process in it, so that
+# the same error would read differently each time.
 _STABLE = "<embedded>"
 
 _archive: str
 
 
 def install(archive: str) -> None:
-    """Let the modules of an archive, which is an element of ``sys.path``, have file names that are the same in each process.
+    """Let the modules of an archive in ``sys.path`` have file names that are the same in each process.
 
-    Other processes, such as the workers of ``multiprocessing``, have that element too, and import from it by ``zipimport``.
+    Worker processes, such as those of ``multiprocessing``, have that element too, and import from it by ``zipimport``.
     """
     global _archive
     _archive = archive
