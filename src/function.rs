@@ -24,7 +24,7 @@ use crate::{callback, output};
 unsafe extern "C" {
     // Exported by every libpython from 3.11 on, but in the limited API from 3.12 on only. It saves a tuple: 40 ns of
     // 265.
-    fn PyObject_Vectorcall(
+    pub(crate) fn PyObject_Vectorcall(
         callable: *mut ffi::PyObject,
         args: *const *mut ffi::PyObject,
         nargsf: usize,

@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyImportError, PyModuleNotFoundError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyCFunction;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
 use crate::signal::{self, Handlers, set_sigpipe_blocked};
 use crate::{
-    activity, array, callback, configuration, interrupt, lease, object, output, package, process, stack, thread_state,
+    activity, array, builtin, callback, configuration, interrupt, lease, object, output, package, process, stack,
+    thread_state,
 };
 
 /// How to start the interpreter.
@@ -391,15 +391,14 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
         LOADED.store(true, Ordering::Relaxed);
     }
     if !INSTALLED.swap(true, Ordering::Relaxed) {
-        let block = PyCFunction::new_closure(py, Some(c"set_sigpipe_blocked"), None, |arguments, _| {
-            arguments.get_item(0)?.extract().map(set_sigpipe_blocked)
-        })?;
-        package::module(py, "lifecycle")?.call_method1("install", (block,))?;
+        builtin::install(py)?;
+        package::module(py, "lifecycle")?.call_method0("install")?;
         interrupt::install(py)?;
         stack::install(py, wanted.version)?;
         output::install(py)?;
         signal::install(py)?;
         package::module(py, "processes")?.call_method0("install")?;
+        builtin::spread(py)?;
     }
     let begin = Instant::now();
     import_numpy(py).map_err(|exception| {

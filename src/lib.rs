@@ -10,6 +10,7 @@
 //! | `interpreter` | starting CPython once, isolated, and shutting it down |
 //! | `configuration` | how CPython is told to start, which depends on its version |
 //! | `package` | the part that is written in Python, which the library carries |
+//! | `builtin` | built-in functions of CPython that do something else in the host |
 //! | `signal` | the host's signal handlers, which stay as they are |
 //! | `process` | forks of the host's process, which never return to it |
 //! | `stack` | recursion bounded by what the stacks of threads carry |
@@ -39,6 +40,7 @@ mod error;
 mod interpreter;
 mod configuration;
 mod package;
+mod builtin;
 mod signal;
 mod process;
 mod stack;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
-use crate::{package, thread_state};
+use crate::{builtin, package, process, thread_state};
 
 /// What the kernel knows of a signal: handler, flags, restorer, mask. Not the struct of libc, whose functions would
 /// put a restorer of their own in the place of the host's.
@@ -112,22 +112,48 @@ fn find_taken() -> Vec<(c_int, String)> {
 
 /// Installs the helper. The calling thread is Python's main thread.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
-    let guard = PyCFunction::new_closure(py, Some(c"guard"), None, |arguments, _| {
-        let load = arguments.get_item(0)?.unbind();
-        // A function of C, so that it is in no traceback.
-        let guarded = PyCFunction::new_closure(arguments.py(), Some(c"load"), None, move |arguments, keywords| {
+    // Extension modules may install handlers when they are imported; `readline` does.
+    for name in ["create_dynamic", "exec_dynamic"] {
+        builtin::replace(py, "_imp", name, |call| {
+            if process::is_fork() {
+                return call.original();
+            }
             let before = Handlers::read();
-            let outcome = load.bind(arguments.py()).call(arguments, keywords);
+            let outcome = call.original();
             before.restore();
-            outcome.map(Bound::unbind)
-        });
-        guarded.map(Bound::unbind)
-    })?;
+            outcome
+        })?;
+    }
+    for (module, name, blocked) in STARTS {
+        builtin::replace(py, module, name, move |call| {
+            if process::is_fork() {
+                return call.original();
+            }
+            let before = set_sigpipe_blocked(blocked);
+            let outcome = call.original();
+            set_sigpipe_blocked(before);
+            outcome
+        })?;
+    }
     let remember = PyCFunction::new_closure(py, Some(c"remember_mask"), None, |_, _| remember_mask())?;
     let taken = PyCFunction::new_closure(py, Some(c"find_taken"), None, |_, _| find_taken())?;
-    package::module(py, "signals")?.call_method1("install", (guard, remember, taken))?;
+    package::module(py, "signals")?.call_method1("install", (remember, taken))?;
     Ok(())
 }
+
+/// What starts threads and processes, which inherit the mask of the thread that does, and whether they have SIGPIPE
+/// blocked. A pipe that nobody reads raises `BrokenPipeError` in a thread that hosted code starts: where the host keeps the
+/// handler of SIGPIPE, the signal would end the process on a thread that is not the host's. It ends the programs that such
+/// a thread starts, as any other.
+const STARTS: [(&str, &str, bool); 7] = [
+    ("_thread", "start_new_thread", true),
+    ("_thread", "start_new", true),
+    ("_thread", "start_joinable_thread", true), // from 3.13 on
+    ("_posixsubprocess", "fork_exec", false),
+    ("posix", "posix_spawn", false),
+    ("posix", "posix_spawnp", false),
+    ("posix", "system", false),
+];
 
 /// Keeps SIGPIPE away from this thread and from those that it starts, or lets it come again; returns how it was.
 ///

@@ -5,13 +5,16 @@
 //! but 2 MiB if that is unlimited (glibc), or 128 KiB (musl).
 #![expect(unsafe_code, reason = "asks the system for the sizes of stacks")]
 
+use std::ffi::{CString, c_int};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pyo3::exceptions::PyRuntimeWarning;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
+use crate::builtin;
 use crate::error::{ErrorCode, Report};
-use crate::package;
 
 /// What a version of CPython needs. Measured with 3.11.7, 3.12.1 and 3.13.0 on x86-64, for about 40 kinds of recursion
 /// through C (repr, json, ast, sorted, descriptors, functions of NumPy; go/python/stack_test.go has the greediest).
@@ -110,11 +113,12 @@ pub(crate) fn install(py: Python<'_>, version: u32) -> PyResult<()> {
     let most = if size >= need.enough {
         i32::MAX as usize
     } else {
-        (size - RESERVE) / need.level
+        ((size - RESERVE) / need.level).min(i32::MAX as usize)
     };
-    let limit: usize = package::module(py, "stack")?
-        .call_method1("install", (most, size, RESERVE, need.level))?
-        .extract()?;
+    replace(py, size, most, need.level)?;
+    let limit = recursion_limit().min(most);
+    // SAFETY: attached; a limit that is not above the one that holds.
+    unsafe { ffi::Py_SetRecursionLimit(limit as c_int) };
     let levels = if size >= need.enough {
         0
     } else {
@@ -122,6 +126,44 @@ pub(crate) fn install(py: Python<'_>, version: u32) -> PyResult<()> {
     };
     REQUIRED.store(levels.max(need.fixed).min(size), Ordering::Relaxed);
     Ok(())
+}
+
+/// Keeps the recursion limit and the stacks of new threads within what fits together, also in forked processes.
+fn replace(py: Python<'_>, size: usize, most: usize, level: usize) -> PyResult<()> {
+    builtin::replace(py, "sys", "setrecursionlimit", move |call| {
+        let limit = match call.only() {
+            Some(argument) => argument.extract::<c_int>(),
+            None => return call.original(),
+        };
+        match limit {
+            Ok(limit) if usize::try_from(limit).is_ok_and(|limit| limit > most) => {
+                let message = format!(
+                    "gophersnake: the recursion limit is {most} and not {limit}: stacks of {} KiB carry no more, and CPython \
+                     would crash where they end. Give the program larger ones with ulimit -s",
+                    size / KIB
+                );
+                let category = call.py().get_type::<PyRuntimeWarning>();
+                PyErr::warn(call.py(), &category, &CString::new(message)?, 1)?;
+                call.original_with(most.into_pyobject(call.py())?.as_any())
+            }
+            _ => call.original(),
+        }
+    })?;
+    builtin::replace(py, "_thread", "stack_size", move |call| {
+        match call.only().map(|argument| argument.extract::<usize>()) {
+            // The recursion limit holds for all threads, so that none may have less than it takes.
+            Some(Ok(wanted)) if wanted > 0 => {
+                let least = size.min(RESERVE + level * recursion_limit());
+                call.original_with(wanted.max(least).into_pyobject(call.py())?.as_any())
+            }
+            _ => call.original(),
+        }
+    })
+}
+
+fn recursion_limit() -> usize {
+    // SAFETY: attached.
+    usize::try_from(unsafe { ffi::Py_GetRecursionLimit() }).unwrap_or(0)
 }
 
 /// Refuses a thread of the host's whose stack is too small.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import _posixsubprocess
-import functools
 import os
 import posix
 import sys
 import threading
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
+from operator import index
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
-from gophersnake import lifecycle, output, signals
+from gophersnake import builtin, lifecycle, output, signals
 
 _CONTEXT = "multiprocessing.context"
 
@@ -26,11 +25,7 @@ def install() -> None:
         _choose_start_method(sys.modules[_CONTEXT])
     else:
         sys.meta_path.insert(0, _Finder())
-    _posixsubprocess.fork_exec = lifecycle.with_sigpipe(_posixsubprocess.fork_exec)
-    for name in ("posix_spawn", "posix_spawnp", "system"):
-        signals.replace(posix, name, lifecycle.with_sigpipe(getattr(posix, name)))
-    for name in ("wait", "wait3", "wait4", "waitid", "waitpid"):
-        _guard_wait(name)
+    _guard_waiting()
     os.register_at_fork(before=_flush, after_in_child=_leave_host)
 
 
@@ -69,25 +64,41 @@ def _choose_start_method(context: Any) -> None:
         default._default_context = context._concrete_contexts["spawn"]
 
 
-def _guard_wait(name: str) -> None:
-    """Let a function wait for the processes only that it names: others may be the host's children."""
-    wait = getattr(posix, name)
+def _guard_waiting() -> None:
+    """Let functions wait for the processes only that they name: others may be the host's children."""
+    wait_for_4, wait_for_id, wait_for_pid = posix.wait4, posix.waitid, posix.waitpid
 
-    @functools.wraps(wait)
-    def wait_for(*args: Any, **kwargs: Any) -> Any:
-        if name == "waitid":
-            anything = args[:1] == (os.P_ALL,) or args[:2] == (os.P_PGID, 0)
-        else:
-            anything = name in ("wait", "wait3") or args[:1] in ((-1,), (0,))
-        if anything:
-            raise PermissionError(
-                1,
-                f"os.{name} for any child would take those of the host program: wait for the process ids that you "
-                "started",
-            )
-        return wait(*args, **kwargs)
+    def wait() -> NoReturn:
+        raise _for_any("wait")
 
-    signals.replace(posix, name, wait_for)
+    def wait3(options: int) -> NoReturn:
+        index(options)
+        raise _for_any("wait3")
+
+    def wait4(pid: int, options: int) -> Any:
+        if index(pid) in (-1, 0):
+            raise _for_any("wait4")
+        return wait_for_4(pid, options)
+
+    def waitid(idtype: int, id: int, options: int, /) -> Any:
+        if index(idtype) == os.P_ALL or (index(idtype), index(id)) == (os.P_PGID, 0):
+            raise _for_any("waitid")
+        return wait_for_id(idtype, id, options)
+
+    def waitpid(pid: int, options: int, /) -> Any:
+        if index(pid) in (-1, 0):
+            raise _for_any("waitpid")
+        return wait_for_pid(pid, options)
+
+    for function in (wait, wait3, wait4, waitid, waitpid):
+        builtin.replace(posix, function.__name__, function)
+
+
+def _for_any(name: str) -> PermissionError:
+    return PermissionError(
+        1,
+        f"os.{name} for any child would take those of the host program: wait for the process ids that you started",
+    )
 
 
 def _flush() -> None:

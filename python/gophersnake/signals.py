@@ -6,21 +6,15 @@ process that hosted code has forked, they do what they always do.
 
 from __future__ import annotations
 
-import _imp
 import _signal  # type: ignore[import-not-found]
 import faulthandler
-import functools
 import signal
-import sys
 import warnings
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from operator import index
+from typing import Any
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from gophersnake import builtin
 
 # What the host's runtime needs on each of its threads: errors of the program, preemption, profiling.
 _NEEDED = {
@@ -35,28 +29,22 @@ _NEEDED = {
     signal.SIGPROF,
 }
 
-_hosted = True
 _find_taken: Callable[[], list[tuple[int, str]]]
 
 
 def install(
-    guard: Callable[[Any], Any],
     remember_mask: Callable[[], None],
     find_taken: Callable[[], list[tuple[int, str]]],
 ) -> None:
     """Replace the functions.
 
     Args:
-        guard: makes a function that undoes what the given one does to handlers.
         remember_mask: has the mask of the calling thread, if it is the host's, restored when the call ends.
         find_taken: returns the signals that a library handles, and its file.
     """
     global _find_taken
     _find_taken = find_taken
     faulthandler.disable()  # a .pth file may have enabled it
-    # Extension modules may install handlers when they are imported; `readline` does.
-    for name in ("create_dynamic", "exec_dynamic"):
-        setattr(_imp, name, guard(getattr(_imp, name)))
     change_mask: Callable[[int, Iterable[int]], set[int]] = _signal.pthread_sigmask
 
     def set_handler(signalnum: int, handler: Any, /) -> Any:
@@ -73,38 +61,39 @@ def install(
             raise _refusal("signal.siginterrupt", signalnum)
 
     def set_wakeup_fd(fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
-        if fd != -1:
+        if index(fd) != -1:
             raise ValueError(f"signal.set_wakeup_fd: {_WHOSE}")
         return -1
 
     def pthread_sigmask(how: int, mask: Iterable[int], /) -> set[int]:
-        signals = set(mask)
+        how, signals = index(how), set(mask)
         if how == _signal.SIG_UNBLOCK:
             signals.discard(_signal.SIGPIPE)
         else:
             signals -= _NEEDED
         if how == _signal.SIG_SETMASK:
-            # A thread of Python keeps it away: see `gophersnake.lifecycle`.
+            # A thread of Python keeps it away: see src/signal.rs.
             signals |= {_signal.SIGPIPE} & change_mask(_signal.SIG_BLOCK, ())
         remember_mask()
         return change_mask(how, signals)
 
-    def enable(*_: Any, **__: Any) -> None:
+    def enable(file: Any = None, all_threads: bool = True, c_stack: bool = True) -> None:
         warnings.warn(
             "faulthandler.enable() has no effect: errors like SIGSEGV are the host program's to handle, and a Go "
             "program prints its stacks; faulthandler.dump_traceback() works",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=2,
         )
 
-    def register(signum: int, *_: Any, **__: Any) -> None:
+    def register(signum: int, file: Any = None, all_threads: bool = True, chain: bool = False) -> None:
+        _signal.getsignal(signum)
         raise _refusal("faulthandler.register", signum)
 
     for function in (siginterrupt, set_wakeup_fd, pthread_sigmask):
-        replace(_signal, function.__name__, function)
-    replace(_signal, "signal", set_handler)
+        builtin.replace(_signal, function.__name__, function)
+    builtin.replace(_signal, "signal", set_handler)
     for function in (enable, register):
-        replace(faulthandler, function.__name__, function)
+        builtin.replace(faulthandler, function.__name__, function)
 
 
 _WHOSE = (
@@ -125,26 +114,8 @@ def _name(signalnum: int) -> str:
         return str(signalnum)
 
 
-def replace(module: ModuleType, name: str, hosted: Callable[P, R]) -> None:
-    """Replace a function of a module that C provides, also where the module around it has its name already."""
-    original: Callable[P, R] = getattr(module, name)
-
-    @functools.wraps(original)
-    def function(*args: P.args, **kwargs: P.kwargs) -> R:
-        return hosted(*args, **kwargs) if _hosted else original(*args, **kwargs)
-
-    for place in [module, sys.modules.get(_AROUND.get(module.__name__, ""))]:
-        if getattr(place, name, None) is original:
-            setattr(place, name, function)
-
-
-_AROUND = {"_signal": "signal", "posix": "os"}
-
-
 def leave_host() -> None:
     """Let a forked process have its signals as a Python program has them."""
-    global _hosted
-    _hosted = False
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

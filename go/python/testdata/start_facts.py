@@ -65,7 +65,7 @@ def package() -> str:
         code = marshal.loads(carried._bytecode[name])
         if (code, code.co_filename) != (compiled, file):
             problems[name] = "its bytecode is not that of its source"
-    anew = ModuleType("gophersnake.stack")
+    anew = ModuleType("gophersnake.lifecycle")
     type(carried)(carried._sources, {}).exec_module(anew)
     if set(vars(anew)) != set(vars(sys.modules[anew.__name__])) - {"__file__", "__cached__"}:
         problems[anew.__name__] = "its source makes another module than its bytecode"
