@@ -1,39 +1,44 @@
 #!/usr/bin/env bash
-# Runs the Go tests and the built example again with every other CPython that the machine has: one core and one binary
-# serve them all. They run at the same time, because a test waits more than it computes.
+# Runs the Go tests and the built example with every CPython that the machine has: one core and one binary serve them
+# all. They run at the same time, because a test waits more than it computes.
 #
-#   scripts/test_pythons.sh DONE GO_TEST...      DONE is the environment that has been tested already
+#   scripts/test_pythons.sh ENVIRONMENT GO_TEST...      ENVIRONMENT is there already, for one of them
 set -euo pipefail
-root=$PWD done=$1
+root=$PWD environment=$PWD/$1
 shift
-done_minor=$("$done/bin/python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+first=$("$environment/bin/python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 series=examples/outliers/data/sunspots.csv
-want=$(bin/outliers -python "$done" -json "$series")
+want=$(bin/outliers -python "$environment" -json "$series")
 logs=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$logs"' EXIT
 
-report="$done_minor tested ($done)"
-minors=() jobs=()
+minors=("$first") environments=("$environment")
+report="$first tested ($environment)"
 while IFS='|' read -r minor python why; do
-  [[ $minor == "$done_minor" ]] && continue
+  [[ $minor == "$first" ]] && continue
   if [[ -z $python ]]; then
     report+=$'\n'"$minor not tested ($why)"
     continue
   fi
   scripts/venv.sh "$root/.venv-$minor" "$python" requirements.txt requirements-test.txt </dev/null
-  echo "== test go with CPython $minor ($python)"
-  GOPHERSNAKE_PYTHON=$root/.venv-$minor "$@" </dev/null >"$logs/$minor" 2>&1 &
-  minors+=("$minor") jobs+=($!)
+  minors+=("$minor") environments+=("$root/.venv-$minor")
   report+=$'\n'"$minor tested ($python)"
 done < <(scripts/pythons.sh)
+
+jobs=()
+for i in "${!minors[@]}"; do
+  echo "== test go at full length with CPython ${minors[i]} (${environments[i]})"
+  GOPHERSNAKE_PYTHON=${environments[i]} "$@" </dev/null >"$logs/${minors[i]}" 2>&1 &
+  jobs+=($!)
+done
 
 failed=0
 for i in "${!minors[@]}"; do
   wait "${jobs[i]}" || failed=1
   echo "== tested go with CPython ${minors[i]}"
   cat "$logs/${minors[i]}"
-  if [[ $(bin/outliers -python "$root/.venv-${minors[i]}" -json "$series" </dev/null) != "$want" ]]; then
-    echo "bin/outliers -json prints something else with CPython ${minors[i]} than with $done_minor" >&2
+  if [[ $(bin/outliers -python "${environments[i]}" -json "$series" </dev/null) != "$want" ]]; then
+    echo "bin/outliers -json prints something else with CPython ${minors[i]} than with $first" >&2
     failed=1
   fi
 done
