@@ -172,10 +172,13 @@ def _traceback(exception: BaseException) -> str:
         return f"<no traceback: {_class_name(type(failure))} while formatting it>\n"
 
 
+_PASSED_THROUGH = ("<gophersnake>/reload.py", "<gophersnake>/namespace.py")
+
+
 def _links(exception: BaseException) -> TracebackType | None:
-    """Return the traceback without the frames through which a reloaded function is called."""
+    """Return the traceback without the frames through which reloaded functions, and code of the host's, are run."""
     link = exception.__traceback__
-    while link is not None and link.tb_frame.f_code.co_filename == "<gophersnake>/reload.py":
+    while link is not None and link.tb_frame.f_code.co_filename in _PASSED_THROUGH:
         link = link.tb_next
     return link
 
