@@ -64,6 +64,7 @@ func TestCallbackArguments(t *testing.T) {
 		"variadic":     {func(sep string, parts ...string) string { return strings.Join(parts, sep) }, "f('-', 'a', 'b')", "'a-b'"},
 		"variadic 0":   {func(parts ...string) int { return len(parts) }, "f()", "0"},
 		"array":        {func(x []float64) float64 { return x[0] + x[len(x)-1] }, "f(np.arange(5.0))", "4.0"},
+		"floats":       {func(x []float64) float64 { return x[0] + float64(len(x)) }, "(f([1.5, 2]), f((1.5,)), f(range(1, 3)))", "(3.5, 2.5, 3.0)"},
 		"strided":      {func(x []float64) []float64 { return []float64{x[0], x[1]} }, "f(np.arange(5.0)[::-2]).tolist()", "[4.0, 2.0]"},
 		"list of text": {func(x []string) []string { return x }, "f(['a', 'b'])", "['a', 'b']"},
 		"map":          {func(m map[string]int) int { return m["a"] }, "f({'a': 3})", "3"},

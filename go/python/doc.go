@@ -99,6 +99,14 @@
 // class; in the error of the Go call that Python is in, errors.Is and errors.As find the original. A panic is a GoPanic in Python and goes
 // on in that call.
 //
+// # Expressions and statements
+//
+// [Interpreter.Eval] evaluates an expression, [Interpreter.Exec] runs statements:
+//
+//	names, err := in.Namespace(python.Names{"rate": 0.19})
+//	err = in.Exec(ctx, "def gross(net):\n    return net * (1 + rate)", names)
+//	price, err := in.Eval(ctx, "gross(100)", names)
+//
 // # Modules of your own
 //
 // Python finds, in this order: the folders of [Config].Path, the sources in [Config].Modules, the standard library, the packages

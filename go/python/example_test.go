@@ -115,6 +115,43 @@ func ExampleAs() {
 	//  python: result: want string, got int
 }
 
+// An expression sees the names that it is given.
+func ExampleInterpreter_Eval() {
+	result, err := start().Eval(context.Background(), "a + sum(b)", python.Names{"a": 1, "b": []float64{2, 3}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer result.Close()
+	fmt.Println(python.As[float64](result))
+	// Output: 6 <nil>
+}
+
+// What statements assign stays in the namespace.
+func ExampleInterpreter_Exec() {
+	in, ctx := start(), context.Background()
+	names, err := in.Namespace(python.Names{"rate": 0.25})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer names.Close()
+	if err := in.Exec(ctx, "def gross(net):\n    return net * (1 + rate)", names); err != nil {
+		log.Fatal(err)
+	}
+	price, err := in.Eval(ctx, "gross(100)", names)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer price.Close()
+	fmt.Println(price)
+
+	err = in.Exec(ctx, "x = 1\nif x = 2: pass", nil)
+	var exception *python.Error
+	fmt.Println(errors.As(err, &exception), exception.Type, strings.Contains(exception.Message, "line 2"))
+	// Output:
+	// 125.0
+	// true SyntaxError true
+}
+
 // A Python function becomes a Go function.
 func ExampleBind() {
 	find, err := python.Bind[func(context.Context, []float64) ([]int, error)](start(), "numpy:flatnonzero")

@@ -42,6 +42,9 @@ func (in *Interpreter) Func(name string, options ...CallOption) (*Function, erro
 	if !utf8.ValidString(name) {
 		return nil, fmt.Errorf("python: %q: want \"module:function\" in valid UTF-8", name)
 	}
+	if frameFunctions[name] {
+		return nil, fmt.Errorf("python: %s: %w", name, errNeedsFrame)
+	}
 	if err := in.refresh(name); err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
@@ -196,5 +199,5 @@ func (f *Function) runArray(ctx context.Context, data []float64, want uint32) (*
 func (f *Function) failed(err error) error {
 	failures.count(err)
 	goOn(err)
-	return fmt.Errorf("python: %s: %w", f.name, err)
+	return fmt.Errorf("python: %s: %w", f.name, needsFrame(err))
 }

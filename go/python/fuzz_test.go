@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// go test -fuzz=FuzzDecode (FuzzStrided, FuzzArrays) ./go/python goes on for as long as one likes; an ordinary test runs the seeds.
+// go test -fuzz=FuzzDecode (FuzzStrided, FuzzArrays, FuzzDirectCall) ./go/python goes on for as long as one likes; an ordinary test runs the seeds.
 
 // seeds adds byte strings of all lengths.
 func seeds(f *testing.F, count int) {
@@ -221,6 +221,54 @@ func FuzzArrays(f *testing.F) {
 			// Bytes that are no multiple of an element apart are borrowed by nobody.
 			if !strings.HasPrefix(wrong, "Borrow: python: an array with strides of ") && !strings.HasPrefix(wrong, "[2][3]T") && !strings.HasPrefix(wrong, "[][3]T") {
 				t.Errorf("%v: %s", o, wrong)
+			}
+		}
+	})
+}
+
+// Functions of the types that directCall knows, and of types of our own that are called by reflection.
+type (
+	reflectedNone   func()
+	reflectedFloat  func(float64) float64
+	reflectedFloats func([]float64) float64
+)
+
+// FuzzDirectCall: any arguments for a Go function that is called without reflection: what the same function answers with it.
+func FuzzDirectCall(f *testing.F) {
+	seeds(f, 400)
+	in, err := shared()
+	if err != nil {
+		f.Fatal(err)
+	}
+	none := func() {}
+	half := func(x float64) float64 { return x / 2 }
+	count := func(x []float64) float64 {
+		if x == nil {
+			return -1
+		}
+		sum := float64(len(x)) * 1000
+		for _, each := range x {
+			sum += each
+		}
+		return sum
+	}
+	pairs := []struct{ direct, reflected any }{
+		{none, reflectedNone(none)}, {half, reflectedFloat(half)}, {count, reflectedFloats(count)},
+	}
+	for _, pair := range pairs {
+		if directCall(pair.direct) == nil || directCall(pair.reflected) != nil {
+			f.Fatalf("%T is not called directly, or %T is", pair.direct, pair.reflected)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, pair := range pairs {
+			want, err := evaluate[string](in, "oracle:outcome", data, pair.reflected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := evaluate[string](in, "oracle:outcome", data, pair.direct)
+			if err != nil || got != want {
+				t.Errorf("%T: got %s, %v, want %s", pair.direct, got, err, want)
 			}
 		}
 	})

@@ -416,8 +416,15 @@ func directCall(function any) func(*results, *C.snake_invocation) bool {
 		if i.args != 1 {
 			return nil, false
 		}
+		// The kind first: the length of anything else counts no floats.
 		v := s.peek()
-		return elements[float64](v), v.kind == C.SNAKE_KIND_ARRAY && v.dtype == C.SNAKE_DTYPE_FLOAT64
+		if v.kind != C.SNAKE_KIND_ARRAY || v.dtype != C.SNAKE_DTYPE_FLOAT64 {
+			return nil, false
+		}
+		if v.len == 0 {
+			return []float64{}, true // as readShared has it: not nil
+		}
+		return elements[float64](v), true
 	}
 	answer := func(i *C.snake_invocation, x float64) bool {
 		i.reply = C.snake_value{kind: C.SNAKE_KIND_FLOAT, bits: C.uint64_t(math.Float64bits(x))}

@@ -172,15 +172,15 @@ def _traceback(exception: BaseException) -> str:
         return f"<no traceback: {_class_name(type(failure))} while formatting it>\n"
 
 
+_PASSED_THROUGH = tuple(f"<gophersnake>/{name}.py" for name in ("reload", "namespace", "values", "tasks"))
+
+
 def _links(exception: BaseException) -> TracebackType | None:
-    """Return the traceback without the frames through which a reloaded function or a method is called."""
+    """Return the traceback without the frames through which functions, methods and code of the host's are run."""
     link = exception.__traceback__
-    while link is not None and link.tb_frame.f_code.co_filename in _THROUGH:
+    while link is not None and link.tb_frame.f_code.co_filename in _PASSED_THROUGH:
         link = link.tb_next
     return link
-
-
-_THROUGH = ("<gophersnake>/reload.py", "<gophersnake>/values.py", "<gophersnake>/tasks.py")
 
 
 def _frames(exception: BaseException) -> list[Frame]:

@@ -13,6 +13,7 @@ import itertools
 import math
 import os
 import pathlib
+import random
 import sys
 import types
 import typing
@@ -913,6 +914,18 @@ def grow(data):
     """Return a value that the bytes of a fuzzer say."""
     MADE["fuzz"] = value = _grow(_Bytes(data), 3)
     return value
+
+
+def outcome(data, function):
+    """Return what a function answers to arguments that the bytes of a fuzzer say."""
+    b = _Bytes(data)
+    usual = [lambda: _array(random.Random(b.below(256)), "float64", 1), lambda: b.below(9) / 4, lambda: [1.5, 2.5]]
+    count = [1, 1, 1, 1, 0, 2, 3][b.below(7)]
+    arguments = [usual[b.below(3)]() if b.below(2) else _grow(b, 2) for _ in range(count)]
+    try:
+        return repr(function(*arguments))
+    except Exception as failure:
+        return f"{type(failure).__name__}: {failure}"
 
 
 def scrambled(data):
