@@ -521,7 +521,7 @@ func (f *frame) addRational(r *big.Rat) error {
 // addObject describes a reference. The call has a slot, so that the object lives until it has ended.
 func (f *frame) addObject(owner any, h *handle) error {
 	if f.gives {
-		pointer, err := started.interpreter.clone(h)
+		pointer, err := laneOfOwner(owner).clone(h)
 		runtime.KeepAlive(owner)
 		if err != nil {
 			return err
@@ -536,6 +536,14 @@ func (f *frame) addObject(owner any, h *handle) error {
 	f.kept = append(f.kept, owner)
 	f.add(C.SNAKE_KIND_OBJECT, 0, uint64(uintptr(pointer)), 0)
 	return nil
+}
+
+// laneOfOwner returns the lane of an object or a function.
+func laneOfOwner(owner any) *lane {
+	if f, ok := owner.(*Function); ok {
+		return f.lane
+	}
+	return owner.(*Object).lane
 }
 
 // addTime describes a time as an aware datetime.
