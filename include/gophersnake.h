@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-#define SNAKE_ABI_VERSION 6
+#define SNAKE_ABI_VERSION 7
 
 // How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
@@ -486,6 +486,9 @@ typedef struct snake_array {
 // | `RECORD` | index of the first field | fields | pairs, or named attributes |
 // | `TUPLE` | index of the first field | fields | items by position; or arguments, by position and by name; its `dtype` is the index of the node for those that have no field, or 0 |
 // | `ARRAY` | | | an array that the host may write to, where it lies |
+// | `OTHER` | | | one value: a container is described by its class alone, as `OTHER` |
+//
+// Items of an iterable that is no container are asked for where nothing, or a `LIST`, is expected: to ask uses an iterator up.
 //
 // A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its
 // value.

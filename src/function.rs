@@ -558,8 +558,11 @@ unsafe fn run_one_array(
     // SAFETY: the caller's promise.
     let lent = unsafe { spare.lend(function.py(), value, data) }.map_err(describe)?;
     let objects = [std::ptr::null_mut(), lent.as_ptr()];
-    let result = interruptible(call.interrupt, || vectorcall(function, &objects, 1, None));
-    let outcome = finish(call, result, want);
+    // The result too: what it is made of may be a generator.
+    let outcome = interruptible(call.interrupt, || {
+        let result = vectorcall(function, &objects, 1, None);
+        finish(call, result, want)
+    });
     let outcome = end(call, outcome, std::slice::from_ref(&lent));
     if call.retained == 0 {
         spare.end(lent, value, data);
@@ -628,11 +631,12 @@ fn run<'py>(
     if !arguments.values.as_slice().is_empty() {
         return Err(Failure::argument("the call describes more values than it counts"));
     }
-    let result = interruptible(call.interrupt, || {
-        vectorcall(function, &objects, call.args as usize, names.as_ref())
-    });
-    drop(owned);
-    finish(call, result, want)
+    // The result too: what it is made of may be a generator.
+    interruptible(call.interrupt, || {
+        let result = vectorcall(function, &objects, call.args as usize, names.as_ref());
+        drop(owned);
+        finish(call, result, want)
+    })
 }
 
 /// Calls with arguments that are alive and lie behind one free slot; the last of them have the names. `args` counts the

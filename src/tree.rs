@@ -50,6 +50,9 @@ pub struct Tree {
 /// | `RECORD` | index of the first field | fields | pairs, or named attributes |
 /// | `TUPLE` | index of the first field | fields | items by position; or arguments, by position and by name; its `dtype` is the index of the node for those that have no field, or 0 |
 /// | `ARRAY` | | | an array that the host may write to, where it lies |
+/// | `OTHER` | | | one value: a container is described by its class alone, as `OTHER` |
+///
+/// Items of an iterable that is no container are asked for where nothing, or a `LIST`, is expected: to ask uses an iterator up.
 ///
 /// A field is a `TEXT` whose `bits` are an offset into `bytes` and whose `dtype` is the index of the node for its
 /// value.
@@ -287,6 +290,12 @@ impl<'a> PlanView<'a> {
         })
     }
 
+    /// Whether `node` takes what an iterable yields.
+    fn takes_items(&self, node: Node) -> bool {
+        self.node(node)
+            .is_none_or(|parent| node.listed || [Kind::None, Kind::List].iter().any(|&kind| parent.kind == kind as u32))
+    }
+
     /// Whether `node`, a `FUNCTION`, expects what can be called.
     fn expects_callable(&self, node: Node) -> bool {
         self.node(node).is_some_and(|node| node.dtype == 1)
@@ -472,6 +481,10 @@ impl<'py> Builder<'_, 'py> {
             self.int(object)
         } else if object.is_instance_of::<PyString>() {
             self.text(object)
+        } else if self.plan.expects(node, Kind::Other)
+            && let Some(container) = container_name(object)
+        {
+            self.other(container)
         } else if let Ok(list) = object.cast::<PyList>() {
             self.items(Kind::List, list.iter().map(Ok), node, depth)
         } else if let Ok(tuple) = object.cast::<PyTuple>() {
@@ -633,13 +646,25 @@ impl<'py> Builder<'_, 'py> {
         let number = |index: usize| -> PyResult<u64> { Ok(answer.get_item(index)?.extract::<i64>()?.cast_unsigned()) };
         match tag.as_str() {
             "value" => self.add(&second()?, node, depth + 1),
-            "items" => self.items(Kind::List, second()?.try_iter()?, node, depth),
-            "mapping" => self.pairs(
-                Kind::Dict,
-                second()?.try_iter()?.map(|pair| pair?.extract()),
-                node,
-                depth,
-            ),
+            "items" if !self.plan.takes_items(node) => self.other(&type_name(&object.get_type())),
+            "items" => {
+                let pause = package::module(py, "values")?.getattr("pause")?;
+                let mut taken = 0_usize;
+                let items = second()?.try_iter()?.map(|item| {
+                    taken += 1;
+                    if taken.is_multiple_of(PAUSE) {
+                        pause.call0()?;
+                    }
+                    item
+                });
+                self.items(Kind::List, items, node, depth)
+            }
+            "mapping" if self.plan.expects(node, Kind::Other) => self.other(&type_name(&object.get_type())),
+            "mapping" => {
+                // A copy, because code that runs meanwhile may change the mapping.
+                let pairs = py.get_type::<PyList>().call1((second()?,))?;
+                self.pairs(Kind::Dict, pairs.try_iter()?.map(|pair| pair?.extract()), node, depth)
+            }
             "record" => self.pairs(
                 Kind::Record,
                 second()?.try_iter()?.map(|pair| pair?.extract()),
@@ -696,6 +721,25 @@ impl<'py> Builder<'_, 'py> {
             last.kind = kind as u32;
         }
         Ok(())
+    }
+}
+
+/// After how many items of an iterable other threads get their turn, and interruptions come through: where C makes the
+/// items, nothing else lets them.
+const PAUSE: usize = 4096;
+
+/// What the host calls a container of Python's own.
+fn container_name(object: &Bound<'_, PyAny>) -> Option<&'static str> {
+    if object.is_instance_of::<PyList>() {
+        Some("list")
+    } else if object.is_exact_instance_of::<PyTuple>() {
+        Some("tuple")
+    } else if object.is_instance_of::<PyDict>() {
+        Some("dict")
+    } else if object.is_instance_of::<PySet>() || object.is_instance_of::<PyFrozenSet>() {
+        Some("set")
+    } else {
+        None
     }
 }
 

@@ -530,7 +530,7 @@ func (f *frame) addRational(r *big.Rat) error {
 // addObject describes a reference. The call has a slot, so that the object lives until it has ended.
 func (f *frame) addObject(owner any, h *handle) error {
 	if f.gives {
-		pointer, err := started.interpreter.clone(h)
+		pointer, err := laneOfOwner(owner).clone(h)
 		runtime.KeepAlive(owner)
 		if err != nil {
 			return err
@@ -569,6 +569,14 @@ func (f *frame) addTruncated(value any, depth int) error {
 	f.truncating++
 	defer func() { f.truncating-- }()
 	return f.addValue(value, depth)
+}
+
+// laneOfOwner returns the lane of an object or a function.
+func laneOfOwner(owner any) *lane {
+	if f, ok := owner.(*Function); ok {
+		return f.lane
+	}
+	return owner.(*Object).lane
 }
 
 // addTime describes a time as an aware datetime.

@@ -80,7 +80,7 @@ func (f *Function) Map(ctx context.Context, inputs any) ([]*Object, error) {
 	}
 	objects := make([]*Object, described.n)
 	return objects, f.mapAll(ctx, described, C.SNAKE_WANT_OBJECT, nil, func(i int, _ *results, r *C.snake_result) error {
-		objects[i] = newObject(f.in, unsafe.Pointer(r.owner))
+		objects[i] = newObject(f.lane, unsafe.Pointer(r.owner))
 		r.owner = nil
 		return nil
 	})
@@ -102,7 +102,7 @@ func Map[R, T any](ctx context.Context, f *Function, inputs []T) ([]R, error) {
 	out := make([]R, described.n)
 	return out, f.mapAll(ctx, described, C.SNAKE_WANT_VALUE, plan, func(i int, s *results, r *C.snake_result) error {
 		var value R // the element stays zero on failure
-		if err := s.reset(f.in, r).decode(&value); err != nil {
+		if err := s.reset(f.lane, r).decode(&value); err != nil {
 			return atResult(err)
 		}
 		out[i] = value
@@ -300,7 +300,7 @@ func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end i
 			return start, err
 		}
 	} else {
-		b.failure = C.snake_function_map((*C.snake_function)(pointer), b.c, bytes)
+		frame.cross(func() { b.failure = C.snake_function_map((*C.snake_function)(pointer), b.c, bytes) })
 	}
 	runtime.KeepAlive(f)
 	broken := takeError(b.failure)

@@ -76,7 +76,7 @@ func Bind[F any](in *Interpreter, name string, options ...BindOption) (F, error)
 				frame.add(C.SNAKE_KIND_FLOAT, 0, math.Float64bits(x), 0)
 				return 1, 0, nil
 			}, func(r *C.snake_result) (err error) {
-				y, err = readFloat[float64](f.in.read(r, nil))
+				y, err = readFloat[float64](f.lane.read(r, nil))
 				return err
 			})
 			return y, err
@@ -97,7 +97,7 @@ func bindArray[R any](f *Function, atOnce func(*C.snake_result) (R, bool), read 
 		}
 		var ok bool
 		if out, ok = atOnce(&frame.call.result); !ok {
-			out, err = read(frame.results.reset(f.in, &frame.call.result))
+			out, err = read(frame.results.reset(f.lane, &frame.call.result))
 		}
 		frame.releaseResult()
 		frame.leaveEmpty()
@@ -195,11 +195,10 @@ func (s *signature) check(f *Function) error {
 	if s.variadic {
 		fixed--
 	}
-	checker, err := f.in.Func("gophersnake.signatures:check_signature")
+	checker, err := f.lane.function("gophersnake.signatures:check_signature")
 	if err != nil {
 		return err
 	}
-	defer checker.Close()
 	complaint, err := checker.Call(admitted, f, fixed, names)
 	if err != nil {
 		return err
@@ -233,7 +232,7 @@ func (s *signature) body(f *Function, options []DecodeOption) func([]reflect.Val
 		err := f.run(ctx, want, s.plan, func(frame *frame) (int, int, error) {
 			return s.add(frame, in)
 		}, func(r *C.snake_result) error {
-			return s.read(f.in.read(r, options), targets)
+			return s.read(f.lane.read(r, options), targets)
 		})
 		if err != nil && !s.returnsError {
 			panic(err)

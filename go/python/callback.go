@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"reflect"
 	"runtime"
 	"runtime/debug"
@@ -26,30 +25,32 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 	in := started.interpreter
 	outer := frames.byToken(invocation.caller)
 	if invocation.function == 0 {
-		if outer.runner != nil { // no Goexit has ended it
-			outer.runner.end()
-			outer.runner = nil
-		}
+		outer.endRunners()
 		return
 	}
 	// The reference count of the function, which is being called, keeps its handle valid.
 	value, _ := hosted.value(uint64(invocation.function))
 	f := value.(*hostFunction)
+	apart := !f.onThread && pullsElsewhere()
 	if outer == nil {
-		runner := newRunner()
+		runner := newRunner(apart)
 		r := runner.prepare(f, invocation)
-		if runner.run(in, runningTasks.context(int64(invocation.task))) { //nolint:gosec // a number of taskTable's
+		if runner.run(runningTasks.origin(in, int64(invocation.task))) { //nolint:gosec // a number of taskTable's
 			r.exit()
 		} else {
 			runner.end()
 		}
 		return
 	}
-	if outer.runner == nil {
-		outer.runner = newRunner()
+	place := &outer.runner
+	if apart {
+		place = &outer.runnerApart
+	}
+	if *place == nil {
+		*place = newRunner(apart)
 		invocation.keeps = 1
 	}
-	r := outer.runner.prepare(f, invocation)
+	r := (*place).prepare(f, invocation)
 	outermost := invocation.depth == 0
 	suspended, err := outer.suspend(outermost)
 	if err != nil {
@@ -63,8 +64,8 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 		}
 		outer.callback.Store(nil)
 	}()
-	if outer.runner.run(in, outer.ctx) {
-		outer.runner = nil
+	if (*place).run(outer.lane, outer.ctx) {
+		*place = nil
 		invocation.keeps = 0
 		outer.exiting = true
 		if outer.batched { // no further call of the batch
@@ -73,71 +74,6 @@ func gophersnakeCallback(invocation *C.snake_invocation) {
 		r.exit()
 	}
 }
-
-// originOfCaller tells whether the calling goroutine runs a Go function that Python called: it stays on its thread.
-func originOfCaller() origin { return origin(C.snake_callback_origin()) }
-
-// runner is a goroutine on which the Go functions run that a call of Python calls.
-//
-// They need one of their own, because runtime.Goexit, which t.FailNow calls, would unwind the frames of C and Python
-// below them, and nothing can stop it. It is a coroutine, which stays on this thread, so that calls of Python from within
-// are nested in this one. With another goroutine and a channel, two threads would have to wake each other for each function.
-//
-// The runtime ends the process if a coroutine is resumed on another thread or with another count of thread locks than
-// it was made with. So a runner is used by the callbacks of one call only, and ended in one: see `keeps` in the header.
-type runner struct {
-	next func() (struct{}, bool)
-	stop func()
-
-	reply reply // kept here, it costs the callbacks no allocation
-	in    *Interpreter
-	ctx   context.Context
-}
-
-// goexit is what a runner that is being ended by runtime.Goexit panics with, to tell its caller.
-type goexit struct{}
-
-func newRunner() *runner {
-	r := &runner{}
-	r.next, r.stop = iter.Pull(r.work)
-	return r
-}
-
-// work runs one function after the other.
-func (r *runner) work(yield func(struct{}) bool) {
-	idle := false
-	defer func() {
-		if !idle {
-			panic(goexit{}) // iter.Pull hands panics over as panics, but a Goexit as a Goexit
-		}
-	}()
-	for !idle {
-		r.reply.run(r.in, r.ctx)
-		idle = true
-		if !yield(struct{}{}) {
-			return
-		}
-		idle = false
-	}
-}
-
-// prepare says which function the runner runs next. What it returns is valid until the function has returned, or, if
-// runtime.Goexit has ended it, for ever.
-func (r *runner) prepare(f *hostFunction, invocation *C.snake_invocation) *reply {
-	r.reply = reply{invocation: invocation, function: f}
-	return &r.reply
-}
-
-// run runs a function, and tells whether runtime.Goexit ended it, and the runner.
-func (r *runner) run(in *Interpreter, ctx context.Context) (exited bool) {
-	r.in, r.ctx = in, ctx
-	defer func() { exited = recover() != nil }()
-	r.next()
-	r.reply, r.ctx = reply{}, nil // the memory of the arguments ends now
-	return false
-}
-
-func (r *runner) end() { r.stop() }
 
 // hostFunction is a Go function that Python can call.
 type hostFunction struct {
@@ -151,6 +87,7 @@ type hostFunction struct {
 	class      string // of a method
 	receiver   int    // 1 for a method: its first parameter is the object
 	parameters []parameter
+	onThread   bool          // it runs on the thread that calls it: see [OnThread]
 	keeps      bool          // it gets copies of slices of numbers, which it may keep
 	variadic   bool          // the last parameter takes any number of arguments
 	keywords   *record       // the fields of the last parameter, which embeds [Keywords]; nil if there is none
@@ -212,7 +149,7 @@ type reply struct {
 }
 
 // run calls the function.
-func (r *reply) run(in *Interpreter, ctx context.Context) {
+func (r *reply) run(lane *lane, ctx context.Context) {
 	exits := true
 	defer func() {
 		if !exits {
@@ -229,15 +166,15 @@ func (r *reply) run(in *Interpreter, ctx context.Context) {
 			}
 		}
 	}()
-	if err := r.runFunction(in, ctx); err != nil {
+	if err := r.runFunction(lane, ctx); err != nil {
 		r.fail(err)
 	}
 	exits = false
 }
 
-func (r *reply) runFunction(in *Interpreter, ctx context.Context) error {
+func (r *reply) runFunction(lane *lane, ctx context.Context) error {
 	f, i := r.function, r.invocation
-	r.arguments = results{in: in, values: unsafe.Slice(i.values, i.values_len), bytes: unsafe.Pointer(i.bytes), shares: true}
+	r.arguments = results{lane: lane, values: unsafe.Slice(i.values, i.values_len), bytes: unsafe.Pointer(i.bytes), shares: true}
 	arguments := &r.arguments
 	if !f.keeps && arguments.hasArrays() {
 		sharing.begin(r)

@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // execute runs Python statements and returns what they have assigned to `result`.
@@ -428,5 +432,30 @@ del sys.kept_on`, KW{"f": keep})
 	passes[any](t, in, "pass", nil)
 	if !eventually(func() bool { s := in.Stats(); return s.Retained == before.Retained && s.Objects <= before.Objects }) {
 		t.Errorf("got %+v, want %+v", in.Stats(), before)
+	}
+}
+
+// Callbacks do the same on goroutines of their own as they do on the threads that call them.
+func TestCallbacksApart(t *testing.T) {
+	if os.Getenv(apartVariable) != "" {
+		t.Skip("it is what runs here")
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(executable, "-test.short", "-test.run=^Test(Callback|Class|Stream|Interface|Async|MapPanics|Lane|Cancel)")
+	command.Env = environ(apartVariable+"=1", testdataVariable+"="+testdata)
+	command.Dir = filepath.Dir(testdata)
+	scenario := scenarioTimeout
+	scenarioTimeout = lenient(10 * time.Minute) // it is many tests
+	defer func() { scenarioTimeout = scenario }()
+	passCommand(t, command)
+}
+
+// This program has no code of iter.Pull but what runs the functions that Python calls: internal/pulltest tests the other case.
+func TestPullsElsewhere(t *testing.T) {
+	if os.Getenv(apartVariable) == "" && pullsElsewhere() {
+		t.Error("the names of the functions are not found, or a test uses iter.Pull: it belongs in internal/pulltest")
 	}
 }

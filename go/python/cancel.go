@@ -16,7 +16,7 @@ import (
 
 // ErrStillRunning tells that the context of a call has ended, but the call did not, in the time that [Config].CancelGrace gives it:
 // it is blocked in C code, or it swallows the exception. It goes on. What was lent to it stays pinned, and its thread
-// busy, until it ends ([Stats].StillRunning). The error is a [*StillRunningError], which says where Python was.
+// busy, until it ends ([Stats].StillRunning, [Config].MaxStillRunning). The error is a [*StillRunningError], which says where Python was.
 var ErrStillRunning = errors.New("python: the call is still running")
 
 // defaultGrace is the time that a cancelled call has to end in.
@@ -70,10 +70,7 @@ func (j *crossing) make() {
 	j.frame.endAbandoned()
 }
 
-// stillRunning counts the calls that were abandoned.
-var stillRunning atomic.Int64
-
-// abandonedTotal counts how many there ever were.
+// abandonedTotal counts how many calls were ever abandoned.
 var abandonedTotal atomic.Uint64
 
 // abandonment is what crossing returns when the frame is no longer the caller's.
@@ -104,7 +101,7 @@ func (f *frame) carry(cross func()) error {
 	in := f.in
 	ctx, serial := f.ctx, uint64(f.interrupt.serial)
 	if isInCallback(ctx) || in.config.CancelGrace < 0 && f.worker == nil {
-		f.crossInPlace(ctx, serial, cross)
+		f.crossInPlace(ctx, serial, func() { f.cross(cross) })
 		f.call.interrupt = nil
 		return nil
 	}
@@ -261,20 +258,25 @@ func (r *interruption) send() {
 
 // abandon leaves a frame to the goroutine that makes its call.
 func (f *frame) abandon() {
-	stillRunning.Add(1)
 	abandonedTotal.Add(1)
 	f.unlabel()
-	slot := -1
+	slot := noSlot
 	if f.watched.Load().slot.Swap(slotLost) == slotHeld {
 		slot = f.slot
-		f.lane.frames[slot].Store(nil)
 	}
-	f.number = f.lane.gate.abandon(slot, f.isSettled)
+	f.keepsSlot = slot != noSlot
+	f.number = f.lane.gate.abandon(slot, f.isSettled, func() {
+		f.keepsSlot = false
+		f.lane.frames[slot].Store(nil)
+	})
 }
 
 // endAbandoned gives back what a call used that nobody waits for any more.
 func (f *frame) endAbandoned() {
 	c, gate, number := f.call, f.lane.gate, f.number
+	if f.keepsSlot {
+		f.lane.frames[f.slot].Store(nil)
+	}
 	c.lends = nil // while what it points to is alive: see frame.invoke
 	if f.batched {
 		f.batch.endAbandoned(f)
@@ -295,7 +297,6 @@ func (f *frame) endAbandoned() {
 	f.leaveWorker()
 	f.ctx = nil
 	frames.put(f)
-	stillRunning.Add(-1)
 	gate.forget(number)
 }
 

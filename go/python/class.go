@@ -111,7 +111,8 @@ func classOf(t reflect.Type) *class {
 //
 // Threads: the host locks nothing. Methods, fields and items are used by whichever thread runs Python code, and by
 // several at a time if the type's methods run long, since Python is free meanwhile: guard the type as one that several
-// goroutines use.
+// goroutines use. Methods run as other functions do ([Module.Func]), also if a value holds a `next` of [iter.Pull]; [Method] with
+// [OnThread] makes those quicker that do not.
 func (m *Module) Type(name string, sample any, options ...TypeOption) error {
 	t := reflect.TypeOf(sample)
 	if t != nil && t.Kind() == reflect.Pointer && t.Name() == "" {

@@ -253,11 +253,11 @@ func (s *results) readObject() (*Object, error) {
 	v := s.take()
 	switch v.kind {
 	case C.SNAKE_KIND_NONE:
-		return s.in.none, nil
+		return s.lane.in.none, nil
 	case C.SNAKE_KIND_OBJECT:
 		pointer := address(v)
 		v.bits = 0 // the reference is ours now
-		return newObject(s.in, pointer), nil
+		return newObject(s.lane, pointer), nil
 	}
 	return nil, s.mismatch((*Object)(nil), v)
 }

@@ -84,7 +84,8 @@
 //
 // Numbers in arrays may change their size where every value stays what it is: int32 to int, uint64 to int32 if they
 // fit, float64 to float32 if exact. Integers, floats, bools and complex numbers in arrays do not become one another. A target of
-// type any takes the natural Go value. Iterating consumes an iterator. An exception while an iter.Seq[T] or iter.Seq2[K, V] is
+// type any takes the natural Go value. Iterating consumes an iterator: it is asked for its items where the target takes items (a slice,
+// an array, any), and stays as it is where it does not. An endless one ends at the limit, or with the context of the call. An exception while an iter.Seq[T] or iter.Seq2[K, V] is
 // iterated over panics in Go, since these have no place for an error, and comes back as itself in a function that Python calls.
 //
 // # Python calls Go
@@ -97,7 +98,7 @@
 // second table, its results by the first. A slice of numbers is the array's own memory for the time of the call: read it only, or
 // take it as [Mut]. A slice of numbers that is returned becomes Python's. An error becomes an exception, a [NewError] one of its
 // class; in the error of the Go call that Python is in, errors.Is and errors.As find the original. A panic is a GoPanic in Python and goes
-// on in that call.
+// on in that call. In a program that uses [iter.Pull], functions run on goroutines of their own: see [OnThread].
 //
 // # Expressions and statements
 //
@@ -128,7 +129,8 @@
 // context that can end takes about half a microsecond more, since another goroutine makes it.
 //
 // Threads: call from any goroutine. At most [Config].MaxConcurrent calls are in Python at a time; the others wait, first come
-// first served, until their context ends. OS threads stay bounded. No function returns holding Python's lock.
+// first served, until their context ends. What follows a call takes its turn where the call did: see [Lane]. OS threads stay bounded,
+// also where calls are stuck: see [Config].MaxStillRunning. No function returns holding Python's lock.
 //
 // Start: once. It ignores PYTHON* variables, the working directory and user site-packages, changes no signal handler and
 // never exits the process.

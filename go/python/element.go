@@ -70,7 +70,7 @@ func (s *results) fill(target reflect.Value, v *C.snake_value, shape []int, data
 		return s.mismatch(t, v)
 	}
 	// A slice of numbers, perhaps of a named type: read it as one of the underlying type.
-	part := results{in: s.in, values: []C.snake_value{row}}
+	part := results{lane: s.lane, values: []C.snake_value{row}}
 	plain := reflect.New(reflect.SliceOf(plainTypes[element.Kind()]))
 	if err := part.decode(plain.Interface()); err != nil {
 		return err
@@ -92,7 +92,7 @@ var plainTypes = map[reflect.Kind]reflect.Type{
 // fillBoxed reads an array into pointers or interfaces; those at which `mask` is true become nil.
 func (s *results) fillBoxed(target reflect.Value, row *C.snake_value, mask []bool) error {
 	t := target.Type().Elem()
-	part := results{in: s.in, values: []C.snake_value{*row}}
+	part := results{lane: s.lane, values: []C.snake_value{*row}}
 	var values reflect.Value
 	if t.Kind() == reflect.Interface {
 		natural, err := part.naturalArray()

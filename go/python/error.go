@@ -227,7 +227,7 @@ func copyException(e *C.snake_error) *Error {
 		exception.cause = copyException(e.cause)
 	}
 	if e.exception != nil {
-		exception.exception = newObject(started.interpreter, unsafe.Pointer(e.exception))
+		exception.exception = newObject(started.interpreter.lane, unsafe.Pointer(e.exception))
 		e.exception = nil
 	}
 	if e.host != 0 {

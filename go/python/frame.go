@@ -22,8 +22,11 @@ type frame struct {
 	isCancellable bool
 	// exiting tells that a Go function, which the call called, wants to end its goroutine.
 	exiting bool
-	runner  *runner         // runs the Go functions that the call calls
-	labels  context.Context // with which the calling goroutine is labelled; nil if it is not
+	// runner runs the Go functions that the call calls, runnerApart those that run on a goroutine of their own.
+	runner, runnerApart *runner
+	// home is the runner of the goroutine that makes the call, if that is one of a runner apart.
+	home   *runner
+	labels context.Context // with which the calling goroutine is labelled; nil if it is not
 
 	// What [Interpreter.Dump] reads at any time.
 	label    atomic.Pointer[callLabel]    // of the function that was called last
@@ -35,6 +38,7 @@ type frame struct {
 	carrier   *carrier           // makes the call if it can be interrupted
 	worker    *Worker            // that the call has
 	number    uint64             // of the call, if it was abandoned
+	keepsSlot bool               // although it was abandoned
 
 	outer  *C.call_frame   // in C memory
 	call   *C.snake_call   // a part of it
@@ -213,6 +217,8 @@ func (f *frame) invoke(function unsafe.Pointer, args, kwargs int, want uint32, f
 		if err := f.invokeApart(function, direct); err != nil {
 			return err
 		}
+	} else if f.home != nil {
+		f.invokeAtHome(function, direct)
 	} else {
 		C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))),
 			(*C.uint8_t)(unsafe.SliceData(f.bytes)), direct[0], direct[1], direct[2], direct[3])
@@ -230,6 +236,15 @@ func (f *frame) invokeApart(function unsafe.Pointer, direct [directLends]*C.uint
 	f.allowInterrupt()
 	bytes := (*C.uint8_t)(unsafe.SliceData(f.bytes))
 	return f.crossApart(func() {
+		C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))),
+			bytes, direct[0], direct[1], direct[2], direct[3])
+	})
+}
+
+// invokeAtHome makes a call for a goroutine of a runner.
+func (f *frame) invokeAtHome(function unsafe.Pointer, direct [directLends]*C.uint8_t) {
+	bytes := (*C.uint8_t)(unsafe.SliceData(f.bytes))
+	f.home.cross(func() {
 		C.function_call(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))),
 			bytes, direct[0], direct[1], direct[2], direct[3])
 	})
@@ -263,7 +278,11 @@ func (f *frame) invokeArray(function unsafe.Pointer, data []float64, want uint32
 		f.reset()
 		return err
 	}
-	C.function_call_array(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))), (*C.uint8_t)(pointer))
+	if f.home != nil {
+		f.invokeAtHome(function, [directLends]*C.uint8_t{(*C.uint8_t)(pointer)})
+	} else {
+		C.function_call_array(C.uintptr_t(uintptr(function)), C.uintptr_t(uintptr(unsafe.Pointer(f.outer))), (*C.uint8_t)(pointer))
+	}
 	if c.retained == 0 && f.outer.failure == nil && !f.exiting {
 		return nil
 	}

@@ -30,7 +30,8 @@ type Function struct {
 	label   *callLabel
 }
 
-// Func resolves "module:qualified.name" to a callable, importing the module if need be. The option is [Lane].
+// Func resolves "module:qualified.name" to a callable, importing the module if need be. The option is [Lane]:
+// its slots are for the calls, and for what is done with their results later.
 // An exception of the import, a missing attribute and a value that cannot be called are an [*Error].
 //
 // A coroutine function (async def) is called as any other: [Function.Call] returns what it returns in the end.
@@ -48,22 +49,21 @@ func (in *Interpreter) Func(name string, options ...CallOption) (*Function, erro
 	if err := in.refresh(name); err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
-	f, err := in.load(name)
+	f, err := lane.load(name)
 	if err == nil {
-		if f.async, err = in.isAsync(f); err != nil {
+		if f.async, err = lane.isAsync(f); err != nil {
 			_ = f.Close()
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("python: %s: %w", name, err)
 	}
-	f.lane = lane
 	return f.follow()
 }
 
 // load is Func without a look at what kind of function it is.
-func (in *Interpreter) load(name string) (*Function, error) {
-	frame, err := in.enter(admitted)
+func (l *lane) load(name string) (*Function, error) {
+	frame, err := l.enter(admitted)
 	if err != nil {
 		return nil, err
 	}
@@ -72,10 +72,14 @@ func (in *Interpreter) load(name string) (*Function, error) {
 	defer frame.loading.Store(nil)
 	var pointer *C.snake_function
 	bytes := unsafe.StringData(name)
-	if err := takeError(C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), frame.call.token, &pointer)); err != nil {
+	var failure *C.snake_error
+	frame.cross(func() {
+		failure = C.snake_function_load((*C.uint8_t)(bytes), C.size_t(len(name)), frame.call.token, &pointer)
+	})
+	if err := takeError(failure); err != nil {
 		return nil, err
 	}
-	f := &Function{in: in, lane: in.lane, name: name, label: &callLabel{name}, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
+	f := &Function{in: l.in, lane: l, name: name, label: &callLabel{name}, handle: &handle{pointer: unsafe.Pointer(pointer), free: freeFunction}}
 	f.cleanup = runtime.AddCleanup(f, (*handle).drop, f.handle)
 	return f, nil
 }
@@ -109,7 +113,7 @@ func (f *Function) Call(ctx context.Context, arguments ...any) (*Object, error) 
 	err := f.run(ctx, C.SNAKE_WANT_OBJECT, nil, func(frame *frame) (int, int, error) {
 		return frame.addArguments(arguments)
 	}, func(r *C.snake_result) error {
-		object = newObject(f.in, unsafe.Pointer(r.owner))
+		object = newObject(f.lane, unsafe.Pointer(r.owner))
 		r.owner = nil
 		return nil
 	})

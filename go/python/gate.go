@@ -27,6 +27,9 @@ type gate struct {
 	closed  atomic.Bool
 	// maxQueued bounds the queue: 0 is no bound, below it nobody waits.
 	maxQueued int
+	// maxStuck bounds the calls that were given up and still run; below 0 is no bound. While there are as many, `full` is set.
+	maxStuck int
+	full     atomic.Bool
 	// suspended counts the calls that have given up their slot while a Go function runs, and come back for one.
 	suspended atomic.Int64
 
@@ -47,13 +50,15 @@ type gate struct {
 	retired   []retiree
 	abandoned []abandonedCall
 	number    uint64 // of the last of them
+	tasks     int    // coroutines that were given up and still run
 	// settled tells whether the call that has a slot needs nothing any more that is retired. It may be nil.
 	settled func(slot int) bool
 }
 
-// abandonedCall goes on without a slot.
+// abandonedCall goes on without a slot, or, past the bound of such calls, with the one that it has.
 type abandonedCall struct {
 	number  uint64
+	slot    int
 	settled func() bool // as that of a gate
 }
 
@@ -87,7 +92,7 @@ func newGate(slots int, origin func() origin) *gate {
 	words := regular + reserved/64
 	g := &gate{
 		slots: slots, origin: origin, regular: regular, all: make([]uint64, words), free: make([]atomic.Uint64, words),
-		collected: make([]uint64, words), limit: slots, withheld: make([]uint64, regular), idle: make(chan struct{}),
+		maxStuck: -1, collected: make([]uint64, words), limit: slots, withheld: make([]uint64, regular), idle: make(chan struct{}),
 	}
 	for i := range g.all {
 		g.all[i] = ^uint64(0)
@@ -405,11 +410,20 @@ func (g *gate) patiently(turn chan int, end <-chan struct{}, line *list.List, pl
 
 // abandon gives the slot of a call back that goes on until forget, without anybody who waits for it. What is retired
 // waits for it all the same. The slot is -1 if the call is suspended: it has none, and what was retired does not wait for it.
-func (g *gate) abandon(slot int, settled func() bool) (number uint64) {
+// Past the bound of such calls, the call keeps its slot until forget, so that no more threads are taken than both allow.
+// `gives` is called if it does not, before others may have the slot.
+func (g *gate) abandon(slot int, settled func() bool, gives func()) (number uint64) {
 	g.mu.Lock()
 	g.number++
 	number = g.number
-	g.abandoned = append(g.abandoned, abandonedCall{number, settled})
+	call := abandonedCall{number, noSlot, settled}
+	if slot >= 0 && g.full.Load() {
+		call.slot, slot = slot, noSlot
+	} else if slot >= 0 {
+		gives()
+	}
+	g.abandoned = append(g.abandoned, call)
+	g.countStuck()
 	for i, r := range g.retired {
 		if slot >= 0 && r.slots[slot/64]&(1<<(slot%64)) != 0 {
 			g.retired[i].abandoned = append(r.abandoned, number)
@@ -427,13 +441,40 @@ func (g *gate) abandon(slot int, settled func() bool) (number uint64) {
 func (g *gate) forget(number uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.abandoned = slices.DeleteFunc(g.abandoned, func(call abandonedCall) bool { return call.number == number })
+	g.abandoned = slices.DeleteFunc(g.abandoned, func(call abandonedCall) bool {
+		if call.number == number && call.slot >= 0 {
+			g.settle(call.slot)
+			g.free[call.slot/64].Or(1 << (call.slot % 64))
+		}
+		return call.number == number
+	})
+	g.countStuck()
 	for i := range g.retired {
 		g.retired[i].abandoned = slices.DeleteFunc(g.retired[i].abandoned, func(n uint64) bool { return n == number })
 	}
 	g.sweep()
 	g.suspended.Add(-1)
 	g.offer() // a closed gate may be idle now
+}
+
+// addTask counts a coroutine that was given up, or, with -1, that has ended.
+func (g *gate) addTask(n int) {
+	g.mu.Lock()
+	g.tasks += n
+	g.countStuck()
+	g.mu.Unlock()
+}
+
+// countStuck looks whether the bound is reached. The caller holds the lock.
+func (g *gate) countStuck() {
+	g.full.Store(g.maxStuck >= 0 && len(g.abandoned)+g.tasks >= g.maxStuck)
+}
+
+// stuck returns how many calls were given up and still run.
+func (g *gate) stuck() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.abandoned) + g.tasks
 }
 
 // retire frees something that nobody takes into use any more, when the calls that run now have ended or settled. So a call

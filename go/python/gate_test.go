@@ -502,7 +502,7 @@ func TestGateRetiresBesideSettled(t *testing.T) {
 	g.settled = func(slot int) bool { return settled[slot] }
 	long, _ := g.enter(context.Background())
 	given, _ := g.enter(context.Background())
-	g.abandon(given, func() bool { return true })
+	g.abandon(given, func() bool { return true }, func() {})
 	settled[long] = true
 	freed := 0
 	free := func() { freed++ }
@@ -528,10 +528,10 @@ func TestGateRetiresBehindAbandoned(t *testing.T) {
 	g := newGate(2, func() origin { return outside })
 	first, _ := g.enter(context.Background())
 	freed := false
-	early := g.abandon(first, never)
+	early := g.abandon(first, never, func() {})
 	g.retire(func() { freed = true })
 	second, _ := g.enter(context.Background())
-	late := g.abandon(second, never)
+	late := g.abandon(second, never, func() {})
 	g.forget(late)
 	if freed {
 		t.Fatal("freed while a call may use it")
@@ -543,7 +543,7 @@ func TestGateRetiresBehindAbandoned(t *testing.T) {
 	third, _ := g.enter(context.Background())
 	freed = false
 	g.retire(func() { freed = true })
-	number := g.abandon(third, never)
+	number := g.abandon(third, never, func() {})
 	if freed {
 		t.Fatal("freed while the call goes on that had a slot")
 	}
@@ -556,4 +556,56 @@ func TestGateRetiresBehindAbandoned(t *testing.T) {
 	default:
 		t.Error("an empty gate is not idle")
 	}
+}
+
+// As many calls as the bound says give up their slot when they are abandoned. Further ones keep theirs until they end, so that
+// the threads are bounded; what is retired does not wait for them longer than for others.
+func TestGateBoundsAbandoned(t *testing.T) {
+	g := newGate(3, fromOutside)
+	g.maxStuck = 2
+	settled := map[int]bool{}
+	g.settled = func(slot int) bool { return settled[slot] }
+	type call struct {
+		number uint64
+		slot   int
+		gave   bool
+	}
+	var calls []call
+	for range 3 {
+		slot, _ := g.enter(context.Background())
+		calls = append(calls, call{slot: slot})
+	}
+	for i := range calls {
+		c := &calls[i]
+		c.number = g.abandon(c.slot, func() bool { return true }, func() { c.gave = true })
+		if want := i < 2; c.gave != want || g.full.Load() != (i > 0) || g.stuck() != i+1 {
+			t.Fatalf("call %d: it gave its slot up: %v; full: %v; %d are stuck", i, c.gave, g.full.Load(), g.stuck())
+		}
+	}
+	if g.running() != 1 {
+		t.Errorf("%d slots are taken, want that of the last call", g.running())
+	}
+	freed := 0
+	g.retire(func() { freed++ })
+	if freed != 0 {
+		t.Error("freed while the call may use it that kept its slot")
+	}
+	settled[calls[2].slot] = true
+	g.retire(func() { freed++ })
+	if freed != 1 {
+		t.Error("waits for a call that has settled")
+	}
+	idle := g.close()
+	for _, i := range []int{2, 0, 1} {
+		select {
+		case <-idle:
+			t.Error("idle while calls run")
+		default:
+		}
+		g.forget(calls[i].number)
+	}
+	if freed != 2 || g.full.Load() || g.stuck() != 0 || g.running() != 0 {
+		t.Errorf("%d freed, full: %v, %d stuck, %d running", freed, g.full.Load(), g.stuck(), g.running())
+	}
+	<-idle
 }

@@ -35,7 +35,7 @@ func NewGenerator[T any](o *Object, options ...DecodeOption) (*Generator[T], err
 	if _, err := planOf(reflect.TypeFor[step[T]]()); err != nil {
 		return nil, fmt.Errorf("python: %w", err)
 	}
-	is, err := asThenClose[bool](o.in.apply("gophersnake.iterator:is_generator", o))
+	is, err := asThenClose[bool](o.lane.apply("gophersnake.iterator:is_generator", o))
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (g *Generator[T]) step(ctx context.Context, name string, arguments ...any) 
 	if err != nil {
 		return none, false, fmt.Errorf("python: %w", err)
 	}
-	f, err := g.object.in.function(name)
+	f, err := g.object.lane.function(name)
 	if err != nil {
 		return none, false, err
 	}
@@ -108,7 +108,7 @@ func (g *Generator[T]) step(ctx context.Context, name string, arguments ...any) 
 	err = f.run(ctx, C.SNAKE_WANT_VALUE, plan, func(frame *frame) (int, int, error) {
 		return frame.addArguments(arguments)
 	}, func(r *C.snake_result) (err error) {
-		s := f.in.read(r, g.options)
+		s := f.lane.read(r, g.options)
 		s.take() // the head of the tuple
 		if err = readNumber(s, &ok); err != nil {
 			return err

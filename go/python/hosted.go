@@ -170,7 +170,7 @@ func (s *results) readCallable(target reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	f := &Function{in: s.in, lane: s.in.lane, handle: object.handle, name: "callback", label: &callLabel{"a callable that Python passed"}, object: object, undetermined: true}
+	f := &Function{in: s.lane.in, lane: s.lane, handle: object.handle, name: "callback", label: &callLabel{"a callable that Python passed"}, object: object, undetermined: true}
 	target.Set(reflect.MakeFunc(target.Type(), signature.body(f, nil)))
 	return nil
 }

@@ -58,6 +58,10 @@ type Config struct {
 	// MaxQueued bounds how many calls wait for that; past it they get [ErrOverloaded] at once. 0 means no bound, a negative
 	// number that no call waits. Calls from within a Go function that Python calls are never turned away.
 	MaxQueued int
+	// MaxStillRunning bounds how many calls go on although they were given up ([ErrStillRunning]), in all lanes but those of
+	// [Lane], since each keeps a thread. While there are as many, calls whose context may end get [ErrOverloaded] at once, and those
+	// that are given up keep their slot. 0 means MaxConcurrent, but 64 at least; a negative number no bound.
+	MaxStillRunning int
 	// SwitchInterval is how long a thread that runs bytecode keeps the others waiting: sys.setswitchinterval. A shorter one
 	// lets short calls in sooner beside long ones, and costs these more switches. 0 leaves Python's own, 5 ms.
 	SwitchInterval time.Duration
@@ -111,8 +115,6 @@ type Interpreter struct {
 	sourcesKey string
 	outputs    outputs
 	none       *Object
-	// functions are those that this package uses itself, by name.
-	functions sync.Map
 }
 
 // started is the interpreter of this process.
@@ -188,8 +190,8 @@ func Start(config Config) (*Interpreter, error) {
 	in := &Interpreter{
 		config: config, env: env.describe(loaded.core), sources: file, sourcesKey: sources.key, outputs: output,
 	}
-	in.lane = newLane(in, LaneOption{slots: slots, maxQueued: config.MaxQueued})
-	in.none = &Object{in: in}
+	in.lane = newLane(in, LaneOption{slots: slots, maxQueued: config.MaxQueued, maxStillRunning: config.MaxStillRunning})
+	in.none = &Object{in: in, lane: in.lane}
 	numpy := time.Duration(coreStats().numpy_import) //nolint:gosec // no import takes that long
 	in.env.Startup = Startup{
 		Find: found.Sub(begin), Libpython: loaded.took.libpython, Core: loaded.took.core, Python: running - numpy, NumPy: numpy,

@@ -37,7 +37,8 @@ import (
 // An asynchronous iterator or generator runs on the host's loop, as a coroutine function does: see [Function.Go]. It may
 // wait without a slot, and the end of the context cancels that.
 //
-// No slot of [Config].MaxConcurrent is taken while the body of the loop runs, which may call Python as it likes.
+// Items are asked for in the lane that the object came from: that of the function that returned it ([Lane], [Object.WithLane]). No
+// slot is taken while the body of the loop runs, which may call Python as it likes.
 func Iter[T any](ctx context.Context, o *Object, options ...DecodeOption) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -77,7 +78,7 @@ func (o *Object) Iter() iter.Seq2[*Object, error] { return Iter[*Object](context
 
 // iteration is a loop of [Iter].
 type iteration[T any] struct {
-	in        *Interpreter
+	lane      *lane
 	iterator  *Object
 	items     []T // what was fetched and not yet taken
 	taken     int // how many were taken before
@@ -111,12 +112,12 @@ type opened struct {
 
 func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption) (*iteration[T], error) {
 	item := reflect.TypeFor[T]()
-	it := &iteration[T]{in: o.in, results: *o.in.read(&C.snake_result{}, options), want: C.SNAKE_WANT_VALUE, ahead: 1}
+	it := &iteration[T]{lane: o.lane, results: *o.lane.read(&C.snake_result{}, options), want: C.SNAKE_WANT_VALUE, ahead: 1}
 	var err error
 	if it.plan, err = planOf(item); err != nil {
 		return nil, err
 	}
-	start, err := o.in.function("gophersnake.iterator:start")
+	start, err := o.lane.function("gophersnake.iterator:start")
 	if err != nil {
 		return nil, err
 	}
@@ -142,11 +143,11 @@ func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption)
 
 // readOne prepares to fetch item by item.
 func (it *iteration[T]) readOne(item reflect.Type) (err error) {
-	end, err := it.in.constant("gophersnake.iterator:END")
+	end, err := it.lane.constant("gophersnake.iterator:END")
 	if err != nil {
 		return err
 	}
-	if it.function, err = it.in.function("builtins:next"); err != nil {
+	if it.function, err = it.lane.function("builtins:next"); err != nil {
 		return err
 	}
 	it.arguments = []any{it.iterator, end}
@@ -160,7 +161,7 @@ func (it *iteration[T]) readOne(item reflect.Type) (err error) {
 				return nil // releasing the result gives it back
 			}
 			it.items = it.items[:1]
-			*any(&it.items[0]).(**Object) = newObject(it.in, unsafe.Pointer(r.owner))
+			*any(&it.items[0]).(**Object) = newObject(it.lane, unsafe.Pointer(r.owner))
 			r.owner = nil
 			return nil
 		}
@@ -189,7 +190,7 @@ func (it *iteration[T]) readAhead(item reflect.Type) (err error) {
 	if it.plan, err = planOf(reflect.SliceOf(item)); err != nil {
 		return err
 	}
-	if it.function, err = it.in.function("gophersnake.iterator:batch"); err != nil {
+	if it.function, err = it.lane.function("gophersnake.iterator:batch"); err != nil {
 		return err
 	}
 	it.ahead = firstBatch
@@ -215,7 +216,7 @@ func (it *iteration[T]) readAhead(item reflect.Type) (err error) {
 // fetch gets the next items. With an error, those come before it.
 func (it *iteration[T]) fetch(ctx context.Context) (more bool, err error) {
 	it.items = it.items[:0]
-	frame, err := it.in.enter(ctx)
+	frame, err := it.lane.enter(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -235,7 +236,7 @@ func (it *iteration[T]) fetch(ctx context.Context) (more bool, err error) {
 // read starts to read a result, with the same memory each time.
 func (it *iteration[T]) read(r *C.snake_result) *results {
 	unknown, missing := it.results.allowUnknown, it.results.allowMissing
-	s := it.results.reset(it.in, r)
+	s := it.results.reset(it.lane, r)
 	s.allowUnknown, s.allowMissing = unknown, missing
 	return s
 }
@@ -259,7 +260,7 @@ func (it *iteration[T]) failed(err error) error {
 // end closes the iterator, and before that a generator whose loop was left.
 func (it *iteration[T]) end() {
 	if it.generator {
-		_ = discarded(it.in.apply("gophersnake.iterator:leave", it.iterator)) // after a shutdown there is nothing to close
+		_ = discarded(it.lane.apply("gophersnake.iterator:leave", it.iterator)) // after a shutdown there is nothing to close
 	}
 	_ = it.iterator.Close()
 	for _, item := range it.items {
@@ -278,15 +279,15 @@ func unwrapped(err error) error {
 }
 
 // constant returns an object of this package's own, which stays for ever.
-func (in *Interpreter) constant(name string) (*Object, error) {
-	known, ok := in.functions.Load(name)
+func (l *lane) constant(name string) (*Object, error) {
+	known, ok := l.in.lane.functions.Load(name)
 	if !ok {
-		object, err := in.Object(name)
+		object, err := l.apply("gophersnake.values:resolve", name)
 		if err != nil {
 			return nil, err
 		}
 		var loaded bool
-		if known, loaded = in.functions.LoadOrStore(name, object); loaded {
+		if known, loaded = l.in.lane.functions.LoadOrStore(name, object); loaded {
 			_ = object.Close()
 		}
 	}
@@ -301,7 +302,7 @@ func (f *Function) decode(ctx context.Context, target any, arguments ...any) err
 	}
 	return f.run(ctx, C.SNAKE_WANT_VALUE, plan, func(frame *frame) (int, int, error) {
 		return frame.addArguments(arguments)
-	}, func(r *C.snake_result) error { return f.in.read(r, nil).decode(target) })
+	}, func(r *C.snake_result) error { return f.lane.read(r, nil).decode(target) })
 }
 
 // isIterator tells whether a type is iter.Seq or iter.Seq2 themselves: another function of that shape is a callable.
@@ -358,7 +359,7 @@ type loopOf struct {
 func (l *loopOf) run(yield reflect.Value) error {
 	over := l.over
 	if l.pairs {
-		pairs, err := over.in.apply("gophersnake.iterator:pairs", over)
+		pairs, err := over.lane.apply("gophersnake.iterator:pairs", over)
 		if err != nil {
 			return err
 		}

@@ -8,15 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// ErrOverloaded tells that as many calls wait as [Config].MaxQueued allows, or [LaneOption.MaxQueued] in a lane. The call was
-// not made; try again later.
-var ErrOverloaded = errors.New("python: too many calls wait")
+// ErrOverloaded tells that as many calls wait as [Config].MaxQueued allows, or [LaneOption.MaxQueued] in a lane; or that as many
+// were given up and still run as [Config].MaxStillRunning allows, or [LaneOption.MaxStillRunning]. The call was not made; try
+// again later.
+var ErrOverloaded = errors.New("python: too many calls")
 
-// CallOption is an option of [Interpreter.Func]: [Lane].
+// CallOption is an option of [Interpreter.Func] and [Interpreter.Object]: [Lane].
 type CallOption interface{ callOption() }
 
 // BindOption is an option of [Bind]: a [DecodeOption], or [Lane].
@@ -24,8 +26,8 @@ type BindOption interface{ bindOption() }
 
 // LaneOption is what [Lane] makes.
 type LaneOption struct {
-	name             string
-	slots, maxQueued int
+	name                              string
+	slots, maxQueued, maxStillRunning int
 }
 
 func (LaneOption) callOption()   {}
@@ -41,15 +43,48 @@ func (DecodeOption) bindOption() {}
 // Functions that name the same lane share it; where its numbers differ, the later one is an error. A lane that is busy or
 // full keeps no other waiting: within each, calls are served in the order in which they came, and fewer at a time where that
 // gets more done, as [Config].MaxConcurrent says. Each call that is under way
-// takes an OS thread; all lanes together have 4000 slots at most. What works on an [Object] later, such as [Iter] and
-// [Object.Call], is not in the lane of the function that returned it. A coroutine function takes a slot of its lane only
+// takes an OS thread; all lanes together have 4000 slots at most. A coroutine function takes a slot of its lane only
 // to start and for its result.
+//
+// What comes of a call stays in its lane: the methods, attributes and items of an [Object], [Iter], [As] and iterators that [Bind]
+// makes, callables and objects that a Go function gets from Python meanwhile, and what comes from all these. [Object.WithLane] sets
+// another lane.
 func Lane(name string, slots int) LaneOption { return LaneOption{name: name, slots: slots} }
 
 // MaxQueued bounds how many calls wait in the lane, as [Config].MaxQueued does for the others.
 func (o LaneOption) MaxQueued(n int) LaneOption {
 	o.maxQueued = n
 	return o
+}
+
+// MaxStillRunning bounds how many calls in the lane go on although they were given up, as [Config].MaxStillRunning does for the
+// others.
+func (o LaneOption) MaxStillRunning(n int) LaneOption {
+	o.maxStillRunning = n
+	return o
+}
+
+// String is how the option is written.
+func (o LaneOption) String() string {
+	s := fmt.Sprintf("python.Lane(%q, %d)", o.name, o.slots)
+	if o.maxQueued != 0 {
+		s += fmt.Sprintf(".MaxQueued(%d)", o.maxQueued)
+	}
+	if o.maxStillRunning != 0 {
+		s += fmt.Sprintf(".MaxStillRunning(%d)", o.maxStillRunning)
+	}
+	return s
+}
+
+// leastStuck is how many calls may be given up and still run in a lane with fewer slots, where nothing else is said.
+const leastStuck = 64
+
+// stuckBound returns the bound of the calls that were given up and still run; below 0 there is none.
+func (o LaneOption) stuckBound() int {
+	if o.maxStillRunning == 0 {
+		return max(o.slots, leastStuck)
+	}
+	return o.maxStillRunning
 }
 
 // maxLaneSlots bounds the OS threads of all named lanes; Go ends a process that has 10,000.
@@ -63,11 +98,13 @@ type lane struct {
 	option LaneOption
 	gate   *gate
 	frames []atomic.Pointer[frame] // the one for each slot of the gate, if it has one; frame.slot says which
+	// functions are those that this package uses itself, and constants, by name.
+	functions sync.Map
 }
 
 func newLane(in *Interpreter, option LaneOption) *lane {
 	l := &lane{in: in, option: option, gate: newGate(option.slots, originOfCaller)}
-	l.gate.maxQueued = option.maxQueued
+	l.gate.maxQueued, l.gate.maxStuck = option.maxQueued, option.stuckBound()
 	l.frames = make([]atomic.Pointer[frame], l.gate.capacity())
 	l.gate.settled = func(slot int) bool {
 		f := l.frames[slot].Load()
@@ -138,8 +175,7 @@ func (in *Interpreter) find(o LaneOption) (*lane, error) {
 			return l, nil
 		}
 		if l.option.name == o.name {
-			return nil, fmt.Errorf("python.Lane(%q, %d).MaxQueued(%d): the lane is there already, with %d slots and MaxQueued(%d)",
-				o.name, o.slots, o.maxQueued, l.option.slots, l.option.maxQueued)
+			return nil, fmt.Errorf("%v: the lane is there already, as %v", o, l.option)
 		}
 		slots += l.option.slots
 	}
@@ -167,10 +203,17 @@ func (l *lane) enter(ctx context.Context) (*frame, error) {
 	// Asked once: to ask for it again and again is 1 % of a no-op (make bench-budget).
 	cancellable := ctx.Done() != nil
 	if cancellable {
+		if l.gate.full.Load() && l.mayGiveUp(ctx) {
+			return nil, l.stuck()
+		}
 		if worker, err = enterWorker(ctx); err != nil {
 			return nil, err
 		}
 		slot, err = l.gate.enter(ctx)
+		if err == nil && l.gate.full.Load() && l.mayGiveUp(ctx) { // since it waited
+			l.gate.leave(slot)
+			err = l.stuck()
+		}
 	} else {
 		slot, err = l.gate.enterLive(ctx)
 	}
@@ -190,20 +233,38 @@ func (l *lane) enter(ctx context.Context) (*frame, error) {
 		f = l.newFrame(slot)
 	}
 	f.ctx, f.isCancellable, f.worker = ctx, cancellable, worker
+	if f.home != nil || homes.count.Load() != 0 {
+		f.home = homes.current()
+	}
 	if capturing.Load() != 0 || f.call.capture != 0 {
 		f.call.capture = captureOf(ctx)
 	}
 	return f, nil
 }
 
-// overloaded says which bound was passed.
+// overloaded says that the bound of the queue was passed.
 func (l *lane) overloaded() error {
-	name := "Config.MaxQueued"
-	if l.option.name != "" {
-		name = fmt.Sprintf("python.Lane(%q, %d).MaxQueued", l.option.name, l.option.slots)
-	}
 	return fmt.Errorf("%w: %d calls run and %d wait, which is the bound: see %s",
-		ErrOverloaded, l.option.slots, max(l.option.maxQueued, 0), name)
+		ErrOverloaded, l.option.slots, max(l.option.maxQueued, 0), l.settingOf("MaxQueued"))
+}
+
+// stuck says that the bound of the calls was reached that were given up.
+func (l *lane) stuck() error {
+	return fmt.Errorf("%w: %d calls that were given up are still running, which is the bound: see %s",
+		ErrOverloaded, l.gate.maxStuck, l.settingOf("MaxStillRunning"))
+}
+
+// settingOf names a bound of the lane.
+func (l *lane) settingOf(bound string) string {
+	if l.option.name == "" {
+		return "Config." + bound
+	}
+	return fmt.Sprintf("python.Lane(%q, %d).%s", l.option.name, l.option.slots, bound)
+}
+
+// mayGiveUp tells whether a call with a context that may end may be given up: see [frame.carry].
+func (l *lane) mayGiveUp(ctx context.Context) bool {
+	return l.in.config.CancelGrace >= 0 && !isInCallback(ctx)
 }
 
 func (l *lane) newFrame(slot int) *frame {
@@ -311,6 +372,8 @@ type LaneStats struct {
 	Waiting int `json:"waiting"`
 	// Limit is how many slots calls get at a time while others wait: see [Config].MaxConcurrent.
 	Limit int `json:"limit"`
+	// StillRunning counts calls that go on although their callers have got [ErrStillRunning].
+	StillRunning int `json:"still_running"`
 	// Waits counts how often a call had to wait.
 	Waits int `json:"waits_total"`
 	// WaitTime is for how long.
@@ -321,16 +384,19 @@ type LaneStats struct {
 func (in *Interpreter) laneStats() (sum LaneStats, named map[string]LaneStats) {
 	for i, l := range in.lanes() {
 		s := LaneStats{
-			Slots:    l.option.slots,
-			Running:  l.gate.running(),
-			Waiting:  l.gate.queued(),
-			Limit:    l.gate.limited(),
-			Waits:    int(l.gate.waits.Load()), //nolint:gosec // a counter of this process
-			WaitTime: time.Duration(l.gate.waitTime.Load()),
+			Slots:   l.option.slots,
+			Running: l.gate.running(),
+			Waiting: l.gate.queued(),
+			Limit:   l.gate.limited(),
+
+			StillRunning: l.gate.stuck(),
+			Waits:        int(l.gate.waits.Load()), //nolint:gosec // a counter of this process
+			WaitTime:     time.Duration(l.gate.waitTime.Load()),
 		}
 		sum.Running += s.Running
 		sum.Waiting += s.Waiting
 		sum.Limit += s.Limit
+		sum.StillRunning += s.StillRunning
 		sum.Waits += s.Waits
 		sum.WaitTime += s.WaitTime
 		if i == 0 {

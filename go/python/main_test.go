@@ -18,6 +18,7 @@ import (
 const (
 	scenarioVariable = "GOPHERSNAKE_TEST_SCENARIO"
 	testdataVariable = "GOPHERSNAKE_TEST_DATA"
+	apartVariable    = "GOPHERSNAKE_TEST_APART"  // Go functions run on goroutines of their own
 	startsVariable   = "GOPHERSNAKE_TEST_STARTS" // a file that gets a line whenever the test program starts
 )
 
@@ -57,6 +58,9 @@ func TestMain(m *testing.M) {
 		starts := must(os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600))
 		_ = must(fmt.Fprintf(starts, "%q\n", os.Args))
 		check(starts.Close())
+	}
+	if os.Getenv(apartVariable) != "" {
+		pullsElsewhere = func() bool { return true }
 	}
 	name := os.Getenv(scenarioVariable)
 	if name == "" {

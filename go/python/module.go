@@ -54,8 +54,12 @@ func (in *Interpreter) Module(name string) *Module {
 // An error becomes an exception: a GoError, of the class that [NewError] chose; and the error of the Go call that
 // Python is in wraps it. A panic becomes a GoPanic and goes on in that call.
 //
-// The function runs on the goroutine of that call, or on another for a thread that Python started. Python and the gate
-// are free meanwhile, so that it may call Python. It must leave runtime.LockOSThread as it found it.
+// The function does not run on the goroutine of that call, so that runtime.Goexit ends the function first. Python and the gate
+// are free meanwhile, so that it may call Python; its calls are made on the thread that Python called it on. In a program without
+// [iter.Pull] the function too is on that thread, and must leave runtime.LockOSThread as it found it. In one that has code of
+// iter.Pull, it runs on a goroutine as any other, so that it may call a `next` that was made elsewhere; that costs ten times as much:
+// see [OnThread]. Only a `next` that was made while [runtime.LockOSThread] held, or packages were initialised, is refused by the runtime,
+// as it is on any other goroutine.
 func (m *Module) Func(name string, function any, options ...FuncOption) error {
 	f, err := newHostFunction(function, name, m.name, options)
 	if err != nil {

@@ -161,7 +161,7 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	if o.handle == nil {
 		return nil, fmt.Errorf("python: want an array of %v, got None", dtypeOf[T]())
 	}
-	frame, err := o.in.enter(admitted)
+	frame, err := o.lane.enter(admitted)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,9 @@ func Borrow[T Number](o *Object) (*View[T], error) {
 	}
 	defer runtime.KeepAlive(o)
 	var array C.snake_array
-	if err := takeError(C.snake_array_borrow((*C.snake_object)(pointer), frame.call.token, &array)); err != nil {
+	var failure *C.snake_error
+	frame.cross(func() { failure = C.snake_array_borrow((*C.snake_object)(pointer), frame.call.token, &array) })
+	if err := takeError(failure); err != nil {
 		return nil, fmt.Errorf("python: %w", err)
 	}
 	release := func(pointer unsafe.Pointer) { C.snake_array_release((*C.snake_object)(pointer)) }

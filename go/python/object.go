@@ -11,26 +11,30 @@ import (
 )
 
 // Object is a reference to a Python object. Any goroutine may use it. Close it, or leave that to the garbage collector.
+//
+// What is done with it (methods, attributes, items, [Iter], [As]) takes its turn in the [Lane] of the function or object that it
+// came from; [Object.WithLane] sets another.
 type Object struct {
 	in      *Interpreter
+	lane    *lane   // of what is done with it: that of what it came from
 	handle  *handle // nil for None
 	cleanup runtime.Cleanup
 }
 
 // newObject takes over a reference; nil is None.
-func newObject(in *Interpreter, pointer unsafe.Pointer) *Object {
+func newObject(l *lane, pointer unsafe.Pointer) *Object {
 	if pointer == nil {
-		return in.none
+		return l.in.none
 	}
 	h := &handle{pointer: pointer, free: freeObject}
-	o := &Object{in: in, handle: h}
+	o := &Object{in: l.in, lane: l, handle: h}
 	o.cleanup = runtime.AddCleanup(o, (*handle).drop, h)
 	return o
 }
 
 // clone makes another reference to an object.
-func (in *Interpreter) clone(h *handle) (unsafe.Pointer, error) {
-	frame, err := in.enter(admitted)
+func (l *lane) clone(h *handle) (unsafe.Pointer, error) {
+	frame, err := l.enter(admitted)
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +44,9 @@ func (in *Interpreter) clone(h *handle) (unsafe.Pointer, error) {
 		return nil, ErrClosed
 	}
 	var clone *C.snake_object
-	err = takeError(C.snake_object_clone((*C.snake_object)(pointer), &clone))
-	return unsafe.Pointer(clone), err
+	var failure *C.snake_error
+	frame.cross(func() { failure = C.snake_object_clone((*C.snake_object)(pointer), &clone) })
+	return unsafe.Pointer(clone), takeError(failure)
 }
 
 // freeObject gives a reference back. It never waits for Python.
@@ -92,12 +97,12 @@ func (o *Object) Decode(target any, options ...DecodeOption) error {
 // describe lets `use` read the value of the object.
 func (o *Object) describe(plan *C.snake_plan, use func(*results) error, options ...DecodeOption) error {
 	if o.handle == nil {
-		if err := use(o.in.read(&C.snake_result{}, options)); err != nil {
+		if err := use(o.lane.read(&C.snake_result{}, options)); err != nil {
 			return fmt.Errorf("python: %w", atResult(err))
 		}
 		return nil
 	}
-	frame, err := o.in.enter(admitted)
+	frame, err := o.lane.enter(admitted)
 	if err != nil {
 		return err
 	}
@@ -109,12 +114,24 @@ func (o *Object) describe(plan *C.snake_plan, use func(*results) error, options 
 	defer runtime.KeepAlive(o)
 	result := &frame.call.result
 	result.plan = plan
-	if err := takeError(C.snake_object_value((*C.snake_object)(pointer), frame.call.token, result)); err != nil {
+	var failure *C.snake_error
+	if frame.home == nil {
+		failure = C.snake_object_value((*C.snake_object)(pointer), frame.call.token, result)
+	} else {
+		failure = frame.valueAtHome(pointer)
+	}
+	if err := takeError(failure); err != nil {
 		return fmt.Errorf("python: result: %w", err)
 	}
 	defer frame.releaseResult()
-	if err := use(o.in.read(result, options)); err != nil {
+	if err := use(o.lane.read(result, options)); err != nil {
 		return fmt.Errorf("python: %w", atResult(err))
 	}
 	return nil
+}
+
+// valueAtHome describes a value for a goroutine of a runner.
+func (f *frame) valueAtHome(pointer unsafe.Pointer) (failure *C.snake_error) {
+	f.home.cross(func() { failure = C.snake_object_value((*C.snake_object)(pointer), f.call.token, &f.call.result) })
+	return failure
 }

@@ -139,6 +139,8 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 		inner, err := b.node(t.Elem())
 		b.nodes[index] = b.nodes[inner]
 		return index, err
+	case t == reflect.TypeFor[Tuple]() || t == reflect.TypeFor[Set]():
+		b.nodes[index].kind = C.SNAKE_KIND_TUPLE // a container of its kind, whatever is inside, and no iterable
 	case t.Kind() == reflect.Slice || t.Kind() == reflect.Array:
 		// Numbers are taken from arrays of numbers only, so that nothing is lost silently.
 		if _, kind := elementShape(t.Elem()); kind == reflect.Invalid {
@@ -148,6 +150,8 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 		return index, b.container(index, C.SNAKE_KIND_DICT, t.Elem())
 	case t.Kind() == reflect.Struct && !isLeaf(t):
 		return index, b.record(index, t)
+	case t.Kind() != reflect.Interface && t != lentType:
+		b.nodes[index].kind = C.SNAKE_KIND_OTHER // one value: an iterable stays as it is
 	}
 	return index, nil
 }

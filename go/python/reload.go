@@ -23,7 +23,7 @@ func (f *Function) follow() (*Function, error) {
 	if !f.in.config.Reload || strings.HasPrefix(f.name, "gophersnake.") {
 		return f, nil
 	}
-	object, err := f.in.apply("gophersnake.reload:follow", f.name)
+	object, err := f.lane.apply("gophersnake.reload:follow", f.name)
 	if err != nil || object.IsNone() {
 		return f, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // results reads the values that describe a result, one after the other; a container stands before its children.
 type results struct {
-	in     *Interpreter
+	lane   *lane // that they came through
 	values []C.snake_value
 	bytes  unsafe.Pointer // what the positions of texts and bytes count in
 	next   int
@@ -34,8 +34,8 @@ const (
 )
 
 // read starts to read what the core has left in a frame.
-func (in *Interpreter) read(r *C.snake_result, options []DecodeOption) *results {
-	s := new(results).reset(in, r)
+func (l *lane) read(r *C.snake_result, options []DecodeOption) *results {
+	s := new(results).reset(l, r)
 	for _, option := range options {
 		switch option {
 		case AllowUnknown:
@@ -48,8 +48,8 @@ func (in *Interpreter) read(r *C.snake_result, options []DecodeOption) *results 
 }
 
 // reset starts to read another result.
-func (s *results) reset(in *Interpreter, r *C.snake_result) *results {
-	*s = results{in: in}
+func (s *results) reset(l *lane, r *C.snake_result) *results {
+	*s = results{lane: l}
 	if r.tree != nil {
 		s.values = unsafe.Slice(r.tree.values, r.tree.values_len)
 		s.bytes = unsafe.Pointer(r.tree.bytes)

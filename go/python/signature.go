@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-// FuncOption says how a Go function looks in Python: [Doc], [Name], [Params], [Default], [CopyArguments].
+// FuncOption says how a Go function looks in Python: [Doc], [Name], [Params], [Default], [CopyArguments], [OnThread].
 type FuncOption interface {
 	setFunc(f *hostFunction) error
 }

@@ -26,7 +26,7 @@ import (
 // count them costs a call a few nanoseconds. The times in Python are read from a clock that ticks every 10 ms: shorter calls
 // count by the ticks that fall into them, as in a CPU profile, so that sums are right in the long run.
 type Stats struct {
-	// Running calls have a slot; this and the next two, Waits and WaitTime are the sums over all lanes.
+	// Running calls have a slot; this and the next two, StillRunning, Waits and WaitTime are the sums over all lanes.
 	Running int `json:"running"`
 	// Waiting ones wait for their turn.
 	Waiting int `json:"waiting"`
@@ -34,7 +34,7 @@ type Stats struct {
 	Limit int `json:"limit"`
 	// Lanes counts for each [Lane], by its name; nil if there are none.
 	Lanes map[string]LaneStats `json:"lanes,omitempty"`
-	// StillRunning counts calls that go on although their callers have got [ErrStillRunning].
+	// StillRunning counts calls that go on although their callers have got [ErrStillRunning]: see [Config].MaxStillRunning.
 	StillRunning int `json:"still_running"`
 	// Objects counts references to Python objects that Go owns, functions included.
 	Objects int `json:"objects"`
@@ -90,7 +90,7 @@ func (in *Interpreter) Stats() Stats {
 		Waiting:       calls.Waiting,
 		Limit:         calls.Limit,
 		Lanes:         lanes,
-		StillRunning:  int(stillRunning.Load()),
+		StillRunning:  calls.StillRunning,
 		Objects:       int(counts.objects), //nolint:gosec // counters of this process
 		Hosted:        hosted.count(),
 		Retained:      held,

@@ -440,7 +440,7 @@ func (p *pythonFile) Read(data []byte) (int, error) {
 		return 0, nil
 	}
 	if len(p.rest) == 0 {
-		read, err := asThenClose[[]byte](p.object.in.apply("gophersnake.streams:read", p.object, len(data)))
+		read, err := asThenClose[[]byte](p.object.lane.apply("gophersnake.streams:read", p.object, len(data)))
 		if err != nil {
 			return 0, err
 		}
@@ -460,7 +460,7 @@ func (p *pythonFile) Write(data []byte) (int, error) {
 	defer p.mu.Unlock()
 	written := 0
 	for written < len(data) {
-		n, err := asThenClose[int](p.object.in.apply("gophersnake.streams:write", p.object, data[written:]))
+		n, err := asThenClose[int](p.object.lane.apply("gophersnake.streams:write", p.object, data[written:]))
 		if err != nil {
 			return written, err
 		}

@@ -35,6 +35,7 @@ type Task struct {
 
 	mu      sync.Mutex
 	ended   bool
+	givenUp bool        // counts as still running
 	unwatch func() bool // stops waiting for the end of ctx
 }
 
@@ -106,7 +107,7 @@ func (t *Task) Wait(ctx context.Context) (*Object, error) {
 	}
 	var object *Object
 	err := t.read(C.SNAKE_WANT_OBJECT, nil, func(r *C.snake_result) error {
-		object = newObject(t.function.in, unsafe.Pointer(r.owner))
+		object = newObject(t.function.lane, unsafe.Pointer(r.owner))
 		r.owner = nil
 		return nil
 	})
@@ -127,7 +128,7 @@ func (e *ending) goOnAs() {
 // Await waits for an awaitable on the host's loop, such as a coroutine, and returns its result. The end of the context
 // cancels it, as that of [Function.Call].
 func (o *Object) Await(ctx context.Context) (*Object, error) {
-	f, err := o.in.coroutineFunction("gophersnake.tasks:wait_for")
+	f, err := o.lane.coroutineFunction("gophersnake.tasks:wait_for")
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +136,18 @@ func (o *Object) Await(ctx context.Context) (*Object, error) {
 }
 
 // coroutineFunction is function for a coroutine function.
-func (in *Interpreter) coroutineFunction(name string) (*Function, error) {
-	f, err := in.function(name)
+func (l *lane) coroutineFunction(name string) (*Function, error) {
+	f, err := l.function(name)
 	if err != nil {
 		return nil, err
 	}
 	// The one that the table holds is used without its mark.
-	return &Function{in: in, lane: in.lane, handle: f.handle, name: name, async: true}, nil
+	return &Function{in: l.in, lane: l, handle: f.handle, name: name, async: true}, nil
 }
 
 // isAsync asks Python whether a function is a coroutine function.
-func (in *Interpreter) isAsync(f *Function) (bool, error) {
-	answer, err := in.apply("gophersnake.signatures:is_async", f)
+func (l *lane) isAsync(f *Function) (bool, error) {
+	answer, err := l.apply("gophersnake.signatures:is_async", f)
 	if err != nil {
 		return false, err
 	}
@@ -155,7 +156,7 @@ func (in *Interpreter) isAsync(f *Function) (bool, error) {
 
 // determined is isAsync for a function that came as an argument: there was no time to ask.
 func (f *Function) determined() bool {
-	f.determine.Do(func() { f.async, _ = f.in.isAsync(f) }) // if that fails, the call fails as well
+	f.determine.Do(func() { f.async, _ = f.lane.isAsync(f) }) // if that fails, the call fails as well
 	return f.async
 }
 
@@ -174,7 +175,7 @@ func (f *Function) runAsync(ctx context.Context, want uint32, plan *C.snake_plan
 // endOf waits for the end of a call of a coroutine function, and lets `use` have its result.
 func (f *Function) endOf(ctx context.Context, t *Task, want uint32, plan *C.snake_plan, use func(*C.snake_result) error) error {
 	defer t.object.Close() //nolint:errcheck // it never fails
-	if !t.endsInTime() {
+	if !t.endsInTime() && t.giveUp() {
 		return abandoned(ctx, &abandonment{t.where()})
 	}
 	return t.read(want, plan, use)
@@ -197,12 +198,28 @@ func (t *Task) endsInTime() bool {
 	}
 }
 
+// giveUp counts the task as one that still runs, unless it has ended just now.
+func (t *Task) giveUp() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return false
+	}
+	t.givenUp = true
+	abandonedTotal.Add(1)
+	t.function.lane.gate.addTask(1)
+	return true
+}
+
 // begin starts a call of a coroutine function.
 func (f *Function) begin(ctx context.Context, add func(*frame) (args, kwargs int, err error)) (*Task, error) {
-	if err := f.in.prepareTasks(); err != nil {
+	if ctx.Done() != nil && f.lane.gate.full.Load() && f.in.config.CancelGrace >= 0 {
+		return nil, f.lane.stuck() // also for a Go function that Python called: it may be given up
+	}
+	if err := f.lane.prepareTasks(); err != nil {
 		return nil, err
 	}
-	start, err := f.in.function("gophersnake.tasks:start")
+	start, err := f.lane.function("gophersnake.tasks:start")
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +242,7 @@ func (f *Function) begin(ctx context.Context, add func(*frame) (args, kwargs int
 		args, kwargs, err = add(frame)
 		return args + 2, kwargs, err
 	}, func(r *C.snake_result) error {
-		t.object = newObject(f.in, unsafe.Pointer(r.owner))
+		t.object = newObject(f.lane, unsafe.Pointer(r.owner))
 		r.owner = nil
 		return nil
 	})
@@ -245,7 +262,7 @@ func (f *Function) begin(ctx context.Context, add func(*frame) (args, kwargs int
 
 // read takes what came of a task that has ended.
 func (t *Task) read(want uint32, plan *C.snake_plan, use func(*C.snake_result) error) error {
-	outcome, err := t.function.in.function("gophersnake.tasks:outcome")
+	outcome, err := t.function.lane.function("gophersnake.tasks:outcome")
 	if err != nil {
 		return err
 	}
@@ -269,6 +286,9 @@ func (t *Task) end() {
 	t.ended = true
 	if t.unwatch != nil {
 		t.unwatch()
+	}
+	if t.givenUp {
+		t.function.lane.gate.addTask(-1)
 	}
 	t.mu.Unlock()
 	close(t.done)
@@ -305,16 +325,16 @@ func (t *taskTable) remove(number int64) *Task {
 	return task
 }
 
-// context returns the context of a task; that of none if the task has ended, or the number is 0.
-func (t *taskTable) context(number int64) context.Context {
+// origin returns the lane and the context of a task; those of none if the task has ended, or the number is 0.
+func (t *taskTable) origin(in *Interpreter, number int64) (*lane, context.Context) {
 	if number != 0 {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if task := t.byNumber[number]; task != nil {
-			return task.ctx
+			return task.function.lane, task.ctx
 		}
 	}
-	return context.Background()
+	return in.lane, context.Background()
 }
 
 // list returns the tasks by their numbers.
@@ -325,14 +345,15 @@ func (t *taskTable) list() []*Task {
 }
 
 // prepareTasks gives Python the function that hears of the end of a task.
-func (in *Interpreter) prepareTasks() error {
+func (l *lane) prepareTasks() error {
 	runningTasks.prepare.Do(func() {
 		finished := internalFunction(func(number int64) {
 			if task := runningTasks.remove(number); task != nil {
 				task.end()
 			}
 		}, "finished")
-		runningTasks.failed = discarded(in.apply("gophersnake.tasks:install", finished))
+		finished.onThread = true
+		runningTasks.failed = discarded(l.apply("gophersnake.tasks:install", finished))
 	})
 	return runningTasks.failed
 }
@@ -360,7 +381,7 @@ func Async() FuncOption {
 }
 
 // NewFunc is a Go function with options, for use as an argument or a result, where a function itself has none:
-// NewFunc(fetch, python.Async()).
+// NewFunc(fetch, python.Async()). With [OnThread] it may not call a `next` of [iter.Pull] that was made elsewhere.
 func NewFunc(function any, options ...FuncOption) ToPython { return newFunc{function, options} }
 
 type newFunc struct {
@@ -526,15 +547,15 @@ type asyncStep[T any] struct {
 // iterateAsync is [Iter] for an asynchronous iterator.
 func iterateAsync[T any](ctx context.Context, iterator *Object, options []DecodeOption, yield func(T, error) bool) {
 	var none T
-	in := iterator.in
+	lane := iterator.lane
 	defer iterator.Close() //nolint:errcheck // it never fails
 	plan, err := planOf(reflect.TypeFor[asyncStep[T]]())
 	var next, leave *Function
 	if err == nil {
-		next, err = in.coroutineFunction("gophersnake.tasks:next_item")
+		next, err = lane.coroutineFunction("gophersnake.tasks:next_item")
 	}
 	if err == nil {
-		leave, err = in.coroutineFunction("gophersnake.tasks:close_iterator")
+		leave, err = lane.coroutineFunction("gophersnake.tasks:close_iterator")
 	}
 	if err != nil {
 		yield(none, fmt.Errorf("python: %w", err))
@@ -554,7 +575,7 @@ func iterateAsync[T any](ctx context.Context, iterator *Object, options []Decode
 		err := next.runAsync(ctx, C.SNAKE_WANT_VALUE, plan, func(frame *frame) (args, kwargs int, err error) {
 			return frame.addArguments([]any{iterator})
 		}, func(r *C.snake_result) error {
-			s := in.read(r, options)
+			s := lane.read(r, options)
 			s.take() // the head of the tuple
 			if err := readNumber(s, &more); err != nil || !more {
 				return err

@@ -3,8 +3,8 @@
 An answer of ``describe`` is a tuple that starts with one of these words:
 
 * ``value``, object: describe this instead
-* ``items``, iterable: a list
-* ``mapping``, iterable of pairs: a dict
+* ``items``, iterable, likewise: a list
+* ``mapping``, iterable of pairs, which is not asked for them where none are wanted: a dict
 * ``record``, pairs of name and value: named fields
 * ``columns``, pairs of name and array: named arrays of one length
 * ``masked``, array, mask: an array that lacks the values where the mask is true
@@ -93,7 +93,7 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
     if isinstance(value, memoryview):
         return "value", np.asarray(value)
     if isinstance(value, Mapping):
-        return "mapping", list(value.items())
+        return "mapping", value.items()
     fields = _fields(value)
     if fields is not None:
         return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)]
@@ -280,6 +280,10 @@ def _is_async(function: Any) -> bool:
     if isinstance(function, type | BuiltinFunctionType):
         return False
     return bool(is_async(function))
+
+
+def pause() -> None:
+    """Do nothing, in bytecode: there, other threads get their turn, and interruptions come through."""
 
 
 def type_name(value: Any) -> str:
