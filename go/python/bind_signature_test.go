@@ -137,6 +137,11 @@ for f in (join, fixed, positional, several, pair, nothing, fails): f.__globals__
 		}), "[-1 -2] <nil>"}, {"fast: slice to ints", bound("numpy:argsort", func(f func(context.Context, []float64) ([]int, error)) string { return values(f(ctx, []float64{3, 1})) }), "[1 0] <nil>"}, {"fast: float", bound("math:sqrt", func(f func(context.Context, float64) (float64, error)) string { return values(f(ctx, 9)) }), "3 <nil>"},
 		{"fast: wrong result", bound("numpy:sum", func(f func(context.Context, []float64) ([]int, error)) string { return values(f(ctx, []float64{1})) }), "[] python: numpy:sum: result: want []int, got float"},
 
+		// Signatures that Python cannot evaluate, or not even read.
+		{"annotations for type checkers only", bound("annotations:count", func(f func(any, int) (int, error)) string { return values(f(nil, 7)) }), "7 <nil>"},
+		{"too many beside them", bound("annotations:count", func(func(int, int, int) error) string { return "bound" }), "it passes 3 positional arguments, but count(frame: "},
+		{"a signature that raises", bound("annotations:hostile", func(f func(int) (int, error)) string { return values(f(7)) }), "7 <nil>"},
+
 		// What is an error at Bind.
 		{"too many parameters", bound("bindings:fixed", func(func(int, int, int) error) string { return "bound" }), "python: bindings:fixed: cannot bind func(int, int, int) error: it passes 3 positional arguments, but fixed(a, b=2, *, c=3) takes 2"}, {"too many for positional-only ones", bound("bindings:positional", func(func(int, int, int) error) string { return "bound" }), "it passes 3 positional arguments, but positional(a, b, /) takes 2"}, {"an unknown keyword", bound("bindings:fixed", func(func(int, wrongKeyword) error) string { return "bound" }), "it passes the keyword argument 'zz', which fixed(a, b=2, *, c=3) does not take"},
 		{"a keyword for a positional-only one", bound("bindings:positional", func(func(int, struct {

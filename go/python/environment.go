@@ -27,6 +27,8 @@ var (
 	ErrNotPython = errors.New("python: not a CPython executable")
 	// ErrBrokenPython: the executable is a Python that cannot run, because its standard library is broken for example.
 	ErrBrokenPython = errors.New("python: Python does not run")
+	// ErrFreeThreaded: the Python is a build without the GIL.
+	ErrFreeThreaded = errors.New("python: free-threaded Python is not supported")
 	// ErrTooOld: the Python is older than 3.11.
 	ErrTooOld = errors.New("python: Python is too old")
 	// ErrNoSharedLibrary: the Python has no shared libpython, or the loader refuses it.
@@ -181,13 +183,21 @@ func findExecutable(configured string) (path, source string, err error) {
 		}
 		return path, sourceBeside, err
 	}
-	path, err = exec.LookPath("python3")
-	if err != nil {
-		return "", "PATH", fmt.Errorf("%w: there is no python3 on PATH: %w", ErrNoPython,
-			advise("install CPython %s or newer, or name one in Config.Python or GOPHERSNAKE_PYTHON", minimum))
+	names := []string{"python3"}
+	for minor := newestMinor; minor >= minimum.minor; minor-- { // some systems have only names with a version
+		names = append(names, "python"+version{3, minor}.String())
 	}
-	return path, "python3 on PATH", nil
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, name + " on PATH", nil
+		}
+	}
+	return "", "PATH", fmt.Errorf("%w: there is neither python3 nor %s to %s on PATH: %w", ErrNoPython, names[len(names)-1], names[1],
+		advise("install CPython %s or newer, or name one in Config.Python or GOPHERSNAKE_PYTHON", minimum))
 }
+
+// newestMinor is the minor version of the newest CPython 3 that is looked for by a name of its own.
+const newestMinor = 15
 
 const sourceBeside = ".venv beside the program"
 
@@ -328,8 +338,8 @@ func ask(executable string) (*environment, []error) {
 	case env.version.before(minimum):
 		return wrong(tooOld(executable, env.version))
 	case freeThreaded == "1":
-		return wrong(fmt.Errorf("%w: %s is a free-threaded build of Python %s, which is not supported yet: %w",
-			ErrNotPython, executable, env.version, Advice("use the default build")))
+		return wrong(fmt.Errorf("%w: %s is such a build of Python %s: %w",
+			ErrFreeThreaded, executable, env.version, advise("use the default build: python%s in place of python%[1]st", env.version)))
 	}
 	var problems []error
 	var err error

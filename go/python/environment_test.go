@@ -19,7 +19,7 @@ import (
 // sentinels are the errors of [Start] by name, to name them to a scenario.
 var sentinels = map[string]error{
 	"ErrNoPython": ErrNoPython, "ErrNotPython": ErrNotPython, "ErrBrokenPython": ErrBrokenPython, "ErrTooOld": ErrTooOld,
-	"ErrNoSharedLibrary": ErrNoSharedLibrary, "ErrWrongLibrary": ErrWrongLibrary, "ErrNoNumPy": ErrNoNumPy, "ErrNoCore": ErrNoCore,
+	"ErrNoSharedLibrary": ErrNoSharedLibrary, "ErrWrongLibrary": ErrWrongLibrary, "ErrNoNumPy": ErrNoNumPy, "ErrFreeThreaded": ErrFreeThreaded, "ErrNoCore": ErrNoCore,
 	"ErrWrongCore": ErrWrongCore, "ErrStart": ErrStart,
 }
 
@@ -99,7 +99,7 @@ func TestWrongEnvironment(t *testing.T) {
 		"folder without Python": {python: folder, want: "ErrNoPython", says: []string{folder, "no virtual environment"}},
 		"nothing on PATH": {
 			env: []string{"PATH=" + folder, "GOPHERSNAKE_PYTHON", "VIRTUAL_ENV"}, want: "ErrNoPython",
-			says: []string{"no python3 on PATH", "install CPython 3.11"},
+			says: []string{"neither python3 nor python3.11 to python3.15 on PATH", "install CPython 3.11"},
 		},
 		"another program":     {python: tool(t, "true"), want: "ErrNotPython", says: []string{tool(t, "true")}},
 		"not executable":      {python: text, want: "ErrNotPython", says: []string{text, "permission denied"}},
@@ -107,7 +107,7 @@ func TestWrongEnvironment(t *testing.T) {
 		"a torn answer":       {python: script(t, "echo gophersnake:cpython"), want: "ErrNotPython", says: []string{"cpython"}},
 		"a senseless version": {python: answer(func(a *answers) { a.version = "new" }), want: "ErrNotPython", says: []string{`"new"`}},
 		"PyPy":                {python: answer(func(a *answers) { a.implementation = "pypy" }), want: "ErrNotPython", says: []string{"pypy", "install CPython 3.11"}},
-		"free-threaded":       {python: answer(func(a *answers) { a.freeThreaded = "1" }), want: "ErrNotPython", says: []string{"free-threaded", "default build"}},
+		"free-threaded":       {python: answer(func(a *answers) { a.freeThreaded = "1" }), want: "ErrFreeThreaded", says: []string{"free-threaded", "default build"}},
 		"too old to answer": {
 			python: script(t, `[ "$1" = --version ] && echo Python 3.4.10 || exit 2`), want: "ErrTooOld", says: []string{"3.4", "install CPython 3.11 or newer"},
 		},
@@ -398,6 +398,8 @@ func TestSearchOrderOfPython(t *testing.T) {
 	check(t, "", pythons["venv"], "VIRTUAL_ENV")
 	t.Setenv("VIRTUAL_ENV", "")
 	check(t, "", onPath, "python3 on PATH")
+	check(t, "", rename(t, onPath, "python3.14"), "python3.14 on PATH")
+	check(t, "", rename(t, filepath.Join(filepath.Dir(onPath), "python3.14"), "python3.11"), "python3.11 on PATH")
 
 	t.Run("a wrong choice is not passed over", func(t *testing.T) {
 		t.Setenv("VIRTUAL_ENV", filepath.Join(folder, "missing"))
@@ -453,6 +455,13 @@ func TestPythonBesideTheProgram(t *testing.T) {
 		}
 		says(t, find(t), "python3 on PATH "+onPath)
 	})
+}
+
+func rename(t *testing.T, file, name string) string {
+	t.Helper()
+	renamed := filepath.Join(filepath.Dir(file), name)
+	check(os.Rename(file, renamed))
+	return renamed
 }
 
 // What lies in the working directory is not what PATH names.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 )
 
@@ -38,12 +39,15 @@ func recogniseVirtual(executable string) *environment {
 	modules := filepath.Join(env.base, "lib", name)
 	packages := filepath.Join(folder, "lib", name, "site-packages")
 	env.libpython = filepath.Join(env.base, "lib", "lib"+name+".so.1.0")
+	if multiarch := filepath.Join(env.base, "lib", multiarchFolder, "lib"+name+".so.1.0"); env.base == "/usr" && exists(multiarch) {
+		env.libpython = multiarch
+	}
 	// A copy of an executable, or one for programs with free threads, is asked. So is one without pip: who installs packages then?
 	for _, file := range []string{
 		filepath.Join(modules, "os.py"), filepath.Join(modules, "encodings", "__init__.py"), filepath.Join(modules, "lib-dynload"),
 		filepath.Join(packages, "numpy", "__init__.py"), filepath.Join(packages, "pip", "__init__.py"),
 	} {
-		if _, err := os.Stat(file); err != nil {
+		if !exists(file) {
 			return nil
 		}
 	}
@@ -55,4 +59,12 @@ func recogniseVirtual(executable string) *environment {
 	}
 	env.install = executable + " -m pip install"
 	return env
+}
+
+// multiarchFolder is where Debian and its like keep the libraries of this architecture, below lib.
+var multiarchFolder = map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }

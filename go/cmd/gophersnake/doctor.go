@@ -225,7 +225,7 @@ func (d *diagnosis) lookAtSignals(in *python.Interpreter, module string) {
 
 // idleEnvironment returns the virtual environment in the working directory, if it is fit and Python was found on PATH only.
 func idleEnvironment(chosen python.Environment) string {
-	if chosen.PythonSource != "python3 on PATH" && chosen.PythonSource != "PATH" {
+	if !strings.HasSuffix(chosen.PythonSource, "PATH") {
 		return ""
 	}
 	for _, name := range []string{".venv", "venv"} {
@@ -244,7 +244,7 @@ func idleEnvironment(chosen python.Environment) string {
 
 // environmentErrors are what another environment may mend.
 var environmentErrors = []error{
-	python.ErrNoPython, python.ErrBrokenPython, python.ErrTooOld, python.ErrNoSharedLibrary, python.ErrNoNumPy,
+	python.ErrNoPython, python.ErrBrokenPython, python.ErrTooOld, python.ErrFreeThreaded, python.ErrNoSharedLibrary, python.ErrNoNumPy,
 }
 
 // first says before other advice that there is an environment which is not used.

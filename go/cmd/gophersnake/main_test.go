@@ -380,7 +380,7 @@ func TestDoctorFindsProblems(t *testing.T) {
 	examine(t, 1, []string{"GOPHERSNAKE_CORE=" + write(t, "text", "no library")}).wants(t, problem{"text: ", "make build"})
 	examine(t, 1, nil, "-python", "/none").wants(t, problem{`-python is "/none"`, "name the folder of a virtual environment"})
 	examine(t, 1, []string{"GOPHERSNAKE_PYTHON=", "VIRTUAL_ENV=", "PATH=/none"}).
-		wants(t, problem{"there is no python3 on PATH", "install CPython 3.11"})
+		wants(t, problem{"there is neither python3 nor python3.11 to", "install CPython 3.11"})
 
 	folder := filepath.Dir(write(t, "torn.py", "import nosuch\n"))
 	d = examine(t, 1, nil, "-path", folder, "torn", "missing.part", "json")
