@@ -7,8 +7,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-# The steps are parallel inside; two at a time would only mix their output.
+# The steps are parallel inside; two at a time would only mix their output. `make test` does what mostly waits at the same
+# time, and prints the output of each step in one piece.
+ifndef TOGETHER
 .NOTPARALLEL:
+endif
+together = $(MAKE) TOGETHER=1 --jobs 3 --output-sync=target
 
 # The Python that .venv is made from: `make PYTHON=python3.12 run`.
 PYTHON ?= python3
@@ -78,12 +82,14 @@ clean: ## remove what was built, the virtual environments included
 ##@ Test
 
 .PHONY: test
-test: build test-rust test-c test-go ## test everything, with the Python of .venv, in some minutes
+test: tools ## test everything with one Python, in some minutes
+	@$(together) .venv .venv-test .venv-bench core
+	@$(together) test-rust test-c test-go
 
 .PHONY: test-rust
 test-rust: tools
 	@echo '== test rust'
-	@cargo test --quiet $(CARGO_FLAGS)
+	@cargo test --quiet --locked
 
 .PHONY: test-c
 test-c: .venv core
@@ -99,6 +105,7 @@ test-go: .venv-test .venv-bench core
 
 .PHONY: test-full
 test-full: build .venv-test ## the Go tests at full length, with every CPython from 3.11 to 3.13 that is found
+	@PANIC_PROFILE=release tests/c/run.sh
 	@scripts/test_pythons.sh .venv-test $(GO_TEST) ./...
 
 .PHONY: check
@@ -267,7 +274,7 @@ format: tools .venv-dev ## format Rust, Go, Python and C
 .PHONY: header
 header: tools ## write include/gophersnake.h anew from src/
 	@echo '== write $(HEADER)'
-	@GOPHERSNAKE_WRITE_HEADER=1 cargo test --quiet $(CARGO_FLAGS) --test header >/dev/null
+	@GOPHERSNAKE_WRITE_HEADER=1 cargo test --quiet --locked --test header >/dev/null
 
 .PHONY: lock
 lock: .venv-dev ## write the lock files of the Python requirements anew, with the newest versions

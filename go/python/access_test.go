@@ -271,7 +271,7 @@ func TestObjectContext(t *testing.T) {
 	if _, err := o.Method(ended, "__call__", 1, 2); !errors.Is(err, context.Canceled) {
 		t.Errorf("Method: %v", err)
 	}
-	late, cancel := context.WithTimeout(background, time.Minute)
+	late, cancel := context.WithTimeout(background, time.Hour)
 	defer cancel()
 	if got := said(o.Call(late, 1, 2)); got != "2" {
 		t.Errorf("Call: %s", got)

@@ -194,11 +194,26 @@ func TestMapCancelledHalfWay(t *testing.T) {
 	stop := errors.New("enough")
 	const n, long = maxBatch + 50, 3
 	inputs := make([]float64, n)
-	inputs[long] = 1
-	time.AfterFunc(100*time.Millisecond, func() { cancel(stop) })
-	objects, err := function(t, in, "time:sleep").Map(ctx, inputs)
+	stuck := newStuckCall()
+	parts, err := function(t, in, "callbacks:parts").Call(context.Background(), stuck.begun, stuck.over)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parts.Close()
+	items := make([]any, n)
+	for i := range items {
+		items[i] = []any{}
+	}
+	items[long] = parts
+	go func() {
+		stuck.wait()
+		cancel(stop)
+		time.Sleep(20 * time.Millisecond)
+		stuck.end()
+	}()
+	objects, err := function(t, in, "collections:deque").Map(ctx, items)
 	for i, err := range batchErrors(t, err, n) {
-		if i <= long && (err != nil || !objects[i].IsNone()) || i > long && (!errors.Is(err, context.Canceled) || !errors.Is(err, stop) || objects[i] != nil) {
+		if i <= long && (err != nil || objects[i] == nil) || i > long && (!errors.Is(err, context.Canceled) || !errors.Is(err, stop) || objects[i] != nil) {
 			t.Fatalf("[%d]: got %v, %v", i, objects[i], err)
 		}
 	}
@@ -333,9 +348,8 @@ func TestMapCallsBack(t *testing.T) {
 	if !slices.Equal(got, []int{8, 0, 0, 10}) || failures[0] != nil || failures[1] == nil || failures[2] == nil || failures[3] != nil {
 		t.Errorf("got %v, %v", got, failures)
 	}
-	stop := func() { cancel(); time.Sleep(100 * time.Millisecond) }
-	_, err = Map[any](ctx, value, []Arguments{{"a[0]()", stop}, {"a[0](1)", twice}, {"a[0](2)", twice}})
-	for i, err := range batchErrors(t, err, 3) { // the first is interrupted when its Go function has returned
+	_, err = Map[any](ctx, value, []Arguments{{"[a[0]() for _ in iter(int, 1)]", cancel}, {"a[0](1)", twice}, {"a[0](2)", twice}})
+	for i, err := range batchErrors(t, err, 3) { // the first, which is endless, is interrupted
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("[%d]: got %v", i, err)
 		}

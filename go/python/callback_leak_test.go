@@ -115,16 +115,13 @@ del threads, t, work`, with(n, KW{"f": function}))
 		{"thread Goexit", slow, threaded("try: f()\n        except gophersnake.GoExit: pass", exits)},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
-			calls := repetitions(kind.calls)
-			if testing.Short() {
-				calls /= 10
-			}
+			calls := leakCalls(kind.calls)
 			work := func(calls int) {
 				if err := kind.work(calls); err != nil {
 					t.Fatal(err)
 				}
 			}
-			work(max(calls/10, repetitions(2_000))) // fills caches
+			work(max(calls/10, leakCalls(2_000))) // fills caches
 			before, hosted, routines := count(t, in), in.Stats().Hosted, runtime.NumGoroutine()
 			work(calls)
 			// What Go and Python hold by one another takes a collection on each side, in turn.

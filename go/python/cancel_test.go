@@ -15,14 +15,13 @@ import (
 func TestCancel(t *testing.T) {
 	in := interpreter(t)
 	for name, source := range map[string]string{
-		"endless loop":   "def spin():\n    while True:\n        pass\nspin()",
-		"in a finally":   "def spin():\n    try:\n        while True:\n            pass\n    finally:\n        x = 1\nspin()",
-		"except":         "def spin():\n    while True:\n        try:\n            while True:\n                pass\n        except Exception:\n            pass\nspin()",
-		"in a generator": "def each():\n    while True:\n        yield\ndef spin():\n    for _ in each():\n        pass\nspin()",
+		"endless loop":   "def spin():\n    begin()\n    while True:\n        pass\nspin()",
+		"in a finally":   "def spin():\n    try:\n        begin()\n        while True:\n            pass\n    finally:\n        x = 1\nspin()",
+		"except":         "def spin():\n    while True:\n        try:\n            begin()\n            while True:\n                pass\n        except Exception:\n            pass\nspin()",
+		"in a generator": "def each():\n    begin()\n    while True:\n        yield\ndef spin():\n    for _ in each():\n        pass\nspin()",
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		_, err := executeContext[any](t, ctx, in, source, nil)
-		cancel()
+		ctx := newDeadline(context.Background())
+		_, err := executeContext[any](t, ctx, in, source, KW{"begin": ctx.begin})
 		var pe *Error
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &pe) || !strings.Contains(pe.Traceback, "spin") {
 			t.Errorf("%s: got %v", name, err)
@@ -47,10 +46,7 @@ func TestCancelLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	calls := repetitions(100_000)
-	if testing.Short() {
-		calls = repetitions(5_000)
-	}
+	calls := leakCalls(100_000)
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
@@ -83,11 +79,12 @@ func TestCancelLate(t *testing.T) {
 // A call that blocks in C is given up after the grace time, and ends by itself.
 var _ = scenario("still running", func() {
 	in := must(Start(Config{Path: []string{absolute("testdata")}, CancelGrace: 100 * time.Millisecond, MaxConcurrent: 1}))
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	f := must(in.Func("callbacks:sleep"))
+	ctx := newDeadline(context.Background())
+	f := must(in.Func("callbacks:stuck"))
 	lent := make([]float64, 1000)
-	_, err := f.Call(ctx, 2.0, lent)
+	stuck := newStuckCall()
+	go func() { stuck.wait(); ctx.begin() }()
+	_, err := f.Call(ctx, stuck.begun, stuck.over, lent)
 	if !errors.Is(err, ErrStillRunning) || !errors.Is(err, context.DeadlineExceeded) {
 		fail("got %v", err)
 	}
@@ -102,6 +99,7 @@ var _ = scenario("still running", func() {
 	if err := in.Shutdown(short); !errors.Is(err, context.DeadlineExceeded) {
 		fail("Shutdown does not wait: %v", err)
 	}
+	stuck.end()
 	check(in.Shutdown(context.Background()))
 	if s := in.Stats(); s.StillRunning != 0 {
 		fail("%d calls are still running", s.StillRunning)
@@ -114,9 +112,8 @@ func TestStillRunning(t *testing.T) { passScenario(t, "still running") }
 func TestCancelKeepsLease(t *testing.T) {
 	in := interpreter(t)
 	before := in.Stats().Retained
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
-	defer cancel()
-	_, err := executeContext[any](t, ctx, in, "sys.kept = a\nwhile True: pass", KW{"a": make([]float64, 100)})
+	ctx := newDeadline(context.Background())
+	_, err := executeContext[any](t, ctx, in, "sys.kept = a\nbegin()\nwhile True: pass", KW{"a": make([]float64, 100), "begin": ctx.begin})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -138,14 +135,14 @@ func TestCancelBetweenCallbacks(t *testing.T) {
 		"no bytecode":  "import collections, itertools\ncollections.deque(map(g, itertools.count()), maxlen=0)",
 		"a nested one": "while True:\n    h()",
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		ctx := newDeadline(context.Background())
 		inner := 0
-		_, err := executeContext[any](t, ctx, in, source, KW{"f": func() {}, "g": func(int) {}, "h": func() error {
+		_, err := executeContext[any](t, ctx, in, source, KW{"f": ctx.begin, "g": func(int) { ctx.begin() }, "h": func() error {
+			ctx.begin()
 			n, err := execute[int](t, in, "result = 0\nfor i in range(2000): result += 1", nil)
 			inner += n
 			return err
 		}})
-		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStillRunning) || inner%2000 != 0 {
 			t.Errorf("%s: got %v, inner %d", name, err, inner)
 		}
@@ -168,10 +165,9 @@ func TestCancelNested(t *testing.T) {
 	if inner != 1_000_000 || !errors.Is(err, context.Canceled) {
 		t.Errorf("inner %d, %v", inner, err)
 	}
-	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	_, err = executeContext[any](t, ctx, in, "f()", KW{"f": func(ctx context.Context) error {
-		_, err := executeContext[any](t, ctx, in, "while True: pass", nil)
+	late := newDeadline(context.Background())
+	_, err = executeContext[any](t, late, in, "f()", KW{"f": func(ctx context.Context) error {
+		_, err := executeContext[any](t, ctx, in, "begin()\nwhile True: pass", KW{"begin": late.begin})
 		return err
 	}})
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -186,9 +182,8 @@ func TestCancelMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	got, err := Map[int](ctx, f, []string{"result = 1", "while True: pass", "result = 3"})
+	ctx := newDeadline(context.Background())
+	got, err := Map[int](ctx, f, []Arguments{{"result = 1"}, {"begin()\nwhile True: pass", KW{"begin": ctx.begin}}, {"result = 3"}})
 	var be *BatchError
 	if !errors.As(err, &be) || be.Errors[0] != nil || got[0] != 1 {
 		t.Fatalf("got %v, %v", got, err)

@@ -126,7 +126,7 @@ func TestCaptureIsFreed(t *testing.T) {
 	if _, err := print.Call(context.Background(), "", KW{"end": ""}); err != nil { // the frame forgets the context
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); capturing.Load() != 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(waitLimit); capturing.Load() != 0; time.Sleep(time.Millisecond) {
 		runtime.GC()
 		if time.Now().After(end) {
 			t.Fatalf("%d captures are left", capturing.Load())

@@ -486,7 +486,7 @@ func TestClassLeak(t *testing.T) {
 			if strings.Contains(row, "square") {
 				calls = 5_000 // each leaves an object to the garbage collector of Go
 			}
-			calls = repetitions(calls)
+			calls = leakCalls(calls)
 			source := `
 import gc, shapes
 from shapes import *

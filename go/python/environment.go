@@ -296,10 +296,12 @@ const (
 )
 
 // ask runs the probe in a short isolated process. It returns what it has learnt also beside problems.
-func ask(executable string) (*environment, []error) {
+func ask(executable string) (*environment, []error) { return askWithin(probeTimeout, executable) }
+
+func askWithin(limit time.Duration, executable string) (*environment, []error) {
 	env := &environment{executable: executable}
 	wrong := func(err error) (*environment, []error) { return env, []error{err} }
-	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, executable, "-I", "-c", probe)
@@ -311,7 +313,7 @@ func ask(executable string) (*environment, []error) {
 		failure = nil // it has ended; a process that it left behind still holds the pipe
 	}
 	if ctx.Err() != nil {
-		return wrong(fmt.Errorf("%w: %s gave no answer within %v", ErrBrokenPython, executable, probeTimeout))
+		return wrong(fmt.Errorf("%w: %s gave no answer within %v", ErrBrokenPython, executable, limit))
 	}
 	_, answer, marked := strings.Cut(stdout.String(), probeMark)
 	if failure != nil || !marked {

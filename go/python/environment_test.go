@@ -283,13 +283,12 @@ func TestOldPythons(t *testing.T) {
 }
 
 func TestPythonThatHangs(t *testing.T) {
-	t.Parallel() // it mostly waits
 	begin := time.Now()
-	_, problems := ask(script(t, "sleep 300"))
+	_, problems := askWithin(time.Second, script(t, "sleep 300"))
 	if err := errors.Join(problems...); !errors.Is(err, ErrBrokenPython) || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("want ErrBrokenPython, got %v", err)
 	}
-	if took := time.Since(begin); took > probeTimeout+10*time.Second {
+	if took := time.Since(begin); took > 250*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
@@ -298,14 +297,14 @@ func TestPythonThatHangs(t *testing.T) {
 func TestPythonThatLeavesAProcess(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"silent":   "sleep 20 & exit 1",
-		"answered": "sleep 20 & cat " + fakePython(t, answersOf(environmentOfTest(t)), func(*answers) {}) + ".answer",
+		"silent":   "sleep 100 & exit 1",
+		"answered": "sleep 100 & cat " + fakePython(t, answersOf(environmentOfTest(t)), func(*answers) {}) + ".answer",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
 			_, err := ask(script(t, body))
-			if took := time.Since(begin); took > 10*time.Second {
+			if took := time.Since(begin); took > 90*time.Second {
 				t.Errorf("ask waited %v for a process that it did not start; it returned %v", took, err)
 			}
 		})

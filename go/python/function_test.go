@@ -196,16 +196,12 @@ func TestWaitingHonoursContext(t *testing.T) {
 		}, []error{context.Canceled}},
 	} {
 		ctx, cancel := row.end(context.Background())
-		started := time.Now()
 		_, err := f.Call(ctx, []byte("abc"))
 		cancel()
 		for _, is := range row.is {
 			if !errors.Is(err, is) {
 				t.Errorf("%s: got %v, want %v", row.name, err, is)
 			}
-		}
-		if took := time.Since(started); took > 5*time.Second {
-			t.Errorf("%s: took %v", row.name, took)
 		}
 	}
 	done := make(chan error)

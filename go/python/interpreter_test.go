@@ -180,7 +180,7 @@ var _ = scenario("signals arrive", func() {
 				if got != number {
 					fail("%v to %s: %v arrived", number, to, got)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(waitLimit):
 				fail("%v to %s did not arrive", number, to)
 			}
 		}
@@ -348,21 +348,26 @@ var _ = scenario("shutdown", func() {
 	check(run(in, "start_shutdown:partial", "last words", "last complaint"))
 	check(run(in, "start_shutdown:at_exit", "exit handler"))
 	check(run(in, "start_shutdown:fail_at_exit"))
-	check(run(in, "start_shutdown:pool", "pool ends"))
-	check(run(in, "start_shutdown:thread", 2.0, "thread ends", false))
-	check(run(in, "start_shutdown:thread", 2.5, "thread of the usual kind ends", nil))
-	check(run(in, "start_shutdown:thread", 60.0, "daemon ends", true))
+	// Each ends a moment after the one before it.
+	begin, poolEnds, callEnds, otherCallEnds, threadEnds, lastThreadEnds := newPipe(), newPipe(), newPipe(), newPipe(), newPipe(), newPipe()
+	check(run(in, "start_shutdown:pool", begin.reads, "pool ends", poolEnds.writes))
+	check(run(in, "start_shutdown:thread", otherCallEnds.reads, "thread ends", threadEnds.writes, false))
+	check(run(in, "start_shutdown:thread", threadEnds.reads, "thread of the usual kind ends", lastThreadEnds.writes, nil))
+	check(run(in, "start_shutdown:thread", newPipe().reads, "daemon ends", lastThreadEnds.writes, true))
 
 	var running, waiting sync.WaitGroup
-	for range 2 {
-		running.Go(func() { check(second(sleep.Call(context.Background(), 1.0, "call ends"))) })
-	}
+	running.Go(func() {
+		check(second(sleep.Call(context.Background(), poolEnds.reads, "call ends", callEnds.writes)))
+	})
+	running.Go(func() {
+		check(second(sleep.Call(context.Background(), callEnds.reads, "call ends", otherCallEnds.writes)))
+	})
 	until(func() bool { return in.Stats().Running == 2 })
 	const waiters = 20
 	var refused atomic.Int64
 	for range waiters {
 		waiting.Go(func() {
-			if err := second(sleep.Call(context.Background(), 0.0, "waited")); errors.Is(err, ErrClosed) {
+			if err := second(sleep.Call(context.Background(), 0, "waited", 0)); errors.Is(err, ErrClosed) {
 				refused.Add(1)
 			}
 		})
@@ -381,13 +386,14 @@ var _ = scenario("shutdown", func() {
 	closedNow := func(when string) {
 		_, as := As[string](object)
 		_, load := in.Func("builtins:len")
-		for name, err := range map[string]error{"Call": second(sleep.Call(context.Background(), 0.0, "new")), "As": as, "Func": load} {
+		for name, err := range map[string]error{"Call": second(sleep.Call(context.Background(), 0, "new", 0)), "As": as, "Func": load} {
 			if !errors.Is(err, ErrClosed) {
 				fail("%s %s: want ErrClosed, got %v", name, when, err)
 			}
 		}
 	}
 	closedNow("while Shutdown waits")
+	begin.release()
 	running.Wait()
 	check(<-down)
 	closedNow("after Shutdown")
@@ -420,19 +426,18 @@ func TestShutdown(t *testing.T) {
 
 var _ = scenario("shutdown that hangs", func() {
 	in := start()
-	hang, patience := os.Getenv("HANG"), 500*time.Millisecond
-	const hangs = 3.0
-	began := time.Now()
+	const patience = 200 * time.Millisecond
+	hangs, ends := newPipe(), newPipe()
 	var calls sync.WaitGroup
-	switch hang {
+	switch os.Getenv("HANG") {
 	case "call":
-		calls.Go(func() { check(run(in, "start_shutdown:sleep", hangs, "call ends")) })
+		sleep := must(in.Func("start_shutdown:sleep"))
+		calls.Go(func() { check(second(sleep.Call(context.Background(), hangs.reads, "call ends", ends.writes))) })
 		until(func() bool { return in.Stats().Running == 1 })
-		time.Sleep(100 * time.Millisecond) // until it sleeps
 	case "exit handler":
-		check(run(in, "start_shutdown:hang_at_exit", hangs))
+		check(run(in, "start_shutdown:hang_at_exit", hangs.reads))
 	case "thread":
-		check(run(in, "start_shutdown:thread", hangs, "thread ends", false))
+		check(run(in, "start_shutdown:thread", hangs.reads, "thread ends", ends.writes, false))
 	}
 	for range 3 { // while the first goes on
 		begin := time.Now()
@@ -446,9 +451,14 @@ var _ = scenario("shutdown that hangs", func() {
 			fail("a call meanwhile: want ErrClosed, got %v", err)
 		}
 	}
+	var released atomic.Bool
+	time.AfterFunc(patience, func() {
+		released.Store(true)
+		hangs.release()
+	})
 	check(in.Shutdown(context.Background())) // waits for the rest of it
-	if took := time.Since(began); took.Seconds() < hangs {
-		fail("Shutdown did not wait again: it ended after %v", took)
+	if !released.Load() {
+		fail("Shutdown did not wait again")
 	}
 	calls.Wait()
 })
@@ -504,12 +514,23 @@ func second[T any](_ T, err error) error { return err }
 
 // until waits for a condition of a scenario.
 func until(condition func() bool) {
-	for end := time.Now().Add(lenient(20 * time.Second)); !condition(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(waitLimit); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			fail("waited in vain\n%s", stacks())
 		}
 	}
 }
+
+// pipe is what one thing waits for and another one writes to, as the descriptors that Python is given.
+type pipe struct{ reads, writes int }
+
+func newPipe() pipe {
+	var descriptors [2]int
+	check(syscall.Pipe(descriptors[:]))
+	return pipe{descriptors[0], descriptors[1]}
+}
+
+func (p pipe) release() { _ = must(syscall.Write(p.writes, []byte("x"))) }
 
 func stacks() []byte {
 	buffer := make([]byte, 1<<16)

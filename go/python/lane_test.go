@@ -109,8 +109,8 @@ var _ = scenario("max queued lets finish", func() {
 	sleep := must(in.Func("asyncio:sleep"))
 	list := must(must(in.Func("builtins:list")).Call(ctx, []int{1, 2, 3}))
 	read := must(in.Func("os:read"))
-	// occupied takes the slot for a moment.
-	occupied := func() {
+	// occupied takes the slot until the function that it returns is called.
+	occupied := func() (leave func()) {
 		reader, writer, err := os.Pipe()
 		check(err)
 		go func() {
@@ -122,7 +122,17 @@ var _ = scenario("max queued lets finish", func() {
 		if !eventually(func() bool { s := in.Stats(); return s.Running+s.Waiting > 0 }) {
 			fail("the call does not begin")
 		}
-		time.AfterFunc(50*time.Millisecond, func() { check(writer.Close()) })
+		return func() { check(writer.Close()) }
+	}
+	// occupiedForAMoment takes the slot, and leaves it for the call that waits for it.
+	occupiedForAMoment := func() {
+		leave := occupied()
+		go func() {
+			for end := time.Now().Add(time.Second); in.Stats().Waiting == 0 && time.Now().Before(end); {
+				time.Sleep(time.Millisecond)
+			}
+			leave()
+		}()
 	}
 	refusals := map[string]func() error{
 		"Call":   func() error { return discarded(same.Call(ctx, 1)) },
@@ -141,38 +151,39 @@ var _ = scenario("max queued lets finish", func() {
 		if err := refused(); err != nil { // this package loads functions of its own
 			fail("%s: %v", name, err)
 		}
-		occupied()
+		leave := occupied()
 		if err := refused(); !errors.Is(err, ErrOverloaded) {
 			fail("%s: got %v", name, err)
 		}
+		leave()
 		wantCalls(in, 0, 0)
 	}
 	task := sleep.Go(ctx, 0, "slept")
 	<-task.Done()
-	occupied()
+	occupiedForAMoment()
 	if got := must(As[string](must(task.Wait(ctx)))); got != "slept" {
 		fail("got %s", got)
 	}
-	occupied()
+	occupiedForAMoment()
 	if got := must(As[[]int](list)); len(got) != 3 {
 		fail("got %v", got)
 	}
-	occupied()
+	occupiedForAMoment()
 	check(must(list.Attr("append")).Close())
-	occupied()
+	occupiedForAMoment()
 	check(must(in.Func("math:sqrt")).Close())
 	sum := 0
 	for item, err := range Iter[int](ctx, list) {
 		check(err)
 		sum += item
-		occupied()
+		occupiedForAMoment()
 	}
 	wantCalls(in, 0, 0)
 	inputs := make([]any, 2*maxBatch)
 	for i := range inputs {
 		inputs[i] = i
 	}
-	inputs[maxBatch-1] = slowArgument(func() any { occupied(); return maxBatch - 1 })
+	inputs[maxBatch-1] = slowArgument(func() any { occupiedForAMoment(); return maxBatch - 1 })
 	for i, got := range must(Map[int](ctx, same, inputs)) {
 		if got != i {
 			fail("input %d: got %d", i, got)
@@ -489,27 +500,25 @@ func TestLaneAbandons(t *testing.T) { passScenario(t, "lane abandons") }
 var _ = scenario("lane abandons", func() {
 	in := must(Start(Config{Path: []string{testdata}, CancelGrace: 20 * time.Millisecond}))
 	narrow := Lane("narrow", 1).MaxQueued(-1)
-	read := must(in.Func("os:read", narrow))
+	blocks := must(in.Func("callbacks:stuck", narrow))
 	length := must(in.Func("builtins:len", narrow))
-	reader, writer, err := os.Pipe()
-	check(err)
-	defer reader.Close() // its descriptor is read from for longer than Go knows
-	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := read.Call(short, int(reader.Fd()), 1); !errors.Is(err, ErrStillRunning) {
+	stuck := newStuckCall()
+	late := newDeadline(context.Background())
+	go func() { stuck.wait(); late.begin() }()
+	if _, err := blocks.Call(late, stuck.begun, stuck.over); !errors.Is(err, ErrStillRunning) {
 		fail("got %v", err)
 	}
 	if s := in.Stats(); s.StillRunning != 1 || s.Lanes["narrow"].Running != 0 {
 		fail("got %+v", s)
 	}
 	check(must(length.Call(context.Background(), "abc")).Close())
-	check(read.Close())
-	short, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
+	check(blocks.Close())
+	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	if err := in.Shutdown(short); !errors.Is(err, context.DeadlineExceeded) {
 		fail("Shutdown while a call goes on that was given up: %v", err)
 	}
-	check(writer.Close())
+	stuck.end()
 	check(in.Shutdown(context.Background()))
 	if s := in.Stats(); s.StillRunning != 0 {
 		fail("got %+v", s)
@@ -526,12 +535,11 @@ var _ = scenario("lane abandons in a function", func() {
 	length := must(in.Func("builtins:len", narrow))
 	for range 5 {
 		release := make(chan struct{})
-		short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-		_, err := execute.Call(short, "f()\nresult = 1", KW{"f": func() { <-release }})
+		late := newDeadline(context.Background())
+		_, err := execute.Call(late, "f()\nresult = 1", KW{"f": func() { late.begin(); <-release }})
 		if !errors.Is(err, ErrStillRunning) {
 			fail("got %v", err)
 		}
-		cancel()
 		// The one slot is there, once.
 		held := block(in, 2, narrow)
 		wantCalls(in, 1, 1)

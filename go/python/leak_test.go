@@ -122,7 +122,7 @@ func TestLeak(t *testing.T) {
 		{2, func(int) error { return is(AttributeError, errorOf(in.Func("builtins:no_such"))) }},
 	}
 
-	calls, all := repetitions(1_000_000), append(withArrays, withoutArrays...)
+	calls, all := leakCalls(1_000_000), append(withArrays, withoutArrays...)
 	debugBuild, err := evaluate[bool](in, "fixtures:value", "hasattr(sys, 'gettotalrefcount')")
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func (p plan) leak(t *testing.T, in *Interpreter, calls int) (before, after coun
 		}
 		callers.Wait()
 	}
-	work(repetitions(100_000)) // fills caches
+	work(leakCalls(100_000)) // fills caches
 	before = count(t, in)
 	work(calls)
 	after = count(t, in)

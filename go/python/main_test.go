@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	commandline "flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,15 +19,19 @@ import (
 const (
 	scenarioVariable = "GOPHERSNAKE_TEST_SCENARIO"
 	testdataVariable = "GOPHERSNAKE_TEST_DATA"
-	apartVariable    = "GOPHERSNAKE_TEST_APART"  // Go functions run on goroutines of their own
+	apartVariable    = "GOPHERSNAKE_TEST_APART" // Go functions run on goroutines of their own
+	shortVariable    = "GOPHERSNAKE_TEST_SHORT"
 	startsVariable   = "GOPHERSNAKE_TEST_STARTS" // a file that gets a line whenever the test program starts
 )
 
 // scenarios are what [runScenario] runs, each in a process of its own.
 var scenarios = map[string]func(){}
 
-// scenarioTimeout is far beyond what any takes.
-var scenarioTimeout = lenient(90 * time.Second)
+// waitLimit is how long tests wait for what has to come: far beyond what any takes, however busy the machine is.
+var waitLimit = lenient(time.Minute)
+
+// scenarioTimeout is when a process counts as hung: far beyond what any takes.
+var scenarioTimeout = 5 * waitLimit
 
 // lenient is a time limit: longer where each call collects garbage.
 func lenient(limit time.Duration) time.Duration {
@@ -42,6 +47,17 @@ func repetitions(n int) int {
 		return n / 200
 	}
 	return n
+}
+
+// isShort tells whether this is the short form (go test -short), also in a scenario.
+var isShort = os.Getenv(shortVariable) != ""
+
+// leakCalls is how often what leaves nothing behind is done: a tenth in the short form.
+func leakCalls(n int) int {
+	if isShort {
+		n /= 10
+	}
+	return repetitions(n)
 }
 
 // scenario registers a scenario: var _ = scenario("name", func() { … }). It fails by [fail], by a panic or by a crash.
@@ -66,6 +82,10 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		if os.Getenv("GOPHERSNAKE_PYTHON") == "" {
 			_ = os.Setenv("GOPHERSNAKE_PYTHON", absolute("../../.venv-test"))
+		}
+		commandline.Parse()
+		if isShort = testing.Short(); isShort {
+			_ = os.Setenv(shortVariable, "1")
 		}
 		status := m.Run()
 		_ = os.RemoveAll(program.folder)
@@ -234,6 +254,52 @@ func evaluate[T any](in *Interpreter, name string, arguments ...any) (T, error) 
 	defer func() { _ = object.Close() }()
 	return As[T](object)
 }
+
+// deadline is a context whose deadline passes a moment after begin was first called. What has to be under way by then calls
+// it, so that no test depends on how fast the machine is.
+type deadline struct {
+	context.Context
+	passed chan struct{}
+	once   sync.Once
+}
+
+func newDeadline(parent context.Context) *deadline {
+	return &deadline{Context: parent, passed: make(chan struct{})}
+}
+
+func (d *deadline) begin() {
+	d.once.Do(func() { time.AfterFunc(20*time.Millisecond, func() { close(d.passed) }) })
+}
+
+func (d *deadline) Done() <-chan struct{} { return d.passed }
+
+func (d *deadline) Err() error {
+	if closedNow(d.passed) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// stuckCall is what makes a call of callbacks:stuck block in C, where no exception arrives.
+type stuckCall struct {
+	begun, over       int // descriptors: what the call is given
+	hasBegun, release *os.File
+}
+
+func newStuckCall() *stuckCall {
+	hasBegun, begun, err := os.Pipe()
+	check(err)
+	over, release, err := os.Pipe()
+	check(err)
+	// The descriptors of the call stay open: Go may have given it up when it uses them.
+	return &stuckCall{must(syscall.Dup(int(begun.Fd()))), must(syscall.Dup(int(over.Fd()))), hasBegun, release}
+}
+
+// wait waits until the call is in C.
+func (s *stuckCall) wait() { _ = must(s.hasBegun.Read(make([]byte, 1))) }
+
+// end lets the call return.
+func (s *stuckCall) end() { _ = must(s.release.Write([]byte("x"))) }
 
 // run calls a function of Python for its effect.
 func run(in *Interpreter, name string, arguments ...any) error {

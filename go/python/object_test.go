@@ -87,7 +87,7 @@ func TestCollected(t *testing.T) {
 
 // eventually waits until a condition holds.
 func eventually(holds func() bool) bool {
-	for deadline := time.Now().Add(lenient(10 * time.Second)); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if holds() {
 			return true
 		}

@@ -221,21 +221,24 @@ func TestReloadAndWorkers(t *testing.T) { passScenario(t, "reload and workers", 
 
 // slowly imports in the middle of a call, and slows down how submodules are found.
 const slowly = `
-import sys, time
+import os, sys, time
+def take_long():
+    open(os.path.join(os.path.dirname(__file__), "begun"), "w").close()
+    time.sleep(0.5)
 def lazily():
     import slow
     return slow.VALUE
 class SlowFinder:
     def find_spec(self, name, path=None, target=None):
         if name == "pkg.sub":
-            time.sleep(0.5)
+            take_long()
 sys.meta_path.insert(0, SlowFinder())
 `
 
 var _ = scenario("reload while others import", func() {
 	p := newProject()
 	p.write("app.py", returning(1))
-	p.write("slow.py", "import time\ntime.sleep(0.5)\nVALUE = 1\n")
+	p.write("slow.py", "import slowly\nslowly.take_long()\nVALUE = 1\n")
 	p.write("slowly.py", slowly)
 	p.write("pkg/__init__.py", "")
 	p.write("pkg/sub.py", returning(1))
@@ -248,7 +251,9 @@ var _ = scenario("reload while others import", func() {
 	meanwhile := func(call func() (int, error), value int) {
 		var other sync.WaitGroup
 		other.Go(func() { equal("the slow call", must(call()), 1) })
-		time.Sleep(200 * time.Millisecond)
+		begun := filepath.Join(string(p), "begun")
+		until(func() bool { return second(os.Stat(begun)) == nil })
+		check(os.Remove(begun))
 		p.write("app.py", returning(value))
 		_ = must(answer())
 		other.Wait()

@@ -168,9 +168,12 @@ var _ = scenario("interrupted by a signal", func() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	busy := must(in.Func("start_signals:busy"))
-	// A while later, when it spins: otherwise the call of this function is what is interrupted.
+	// When it spins: otherwise the call of this function is what is interrupted.
 	interrupt := func() {
-		time.AfterFunc(300*time.Millisecond, func() { check(syscall.Kill(os.Getpid(), syscall.SIGINT)) })
+		go func() {
+			wait(in, "in spin")
+			check(syscall.Kill(os.Getpid(), syscall.SIGINT))
+		}()
 	}
 	_, err := busy.Call(ctx, interrupt, "spin")
 	var exception *Error

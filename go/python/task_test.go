@@ -147,9 +147,13 @@ func TestTaskMap(t *testing.T) {
 	if !errors.As(err, &be) || be.Errors[0] != nil || !errors.Is(be.Errors[1], AttributeError) || be.Errors[2] == nil || be.Errors[3] != nil {
 		t.Errorf("got %v", err)
 	}
-	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-	defer cancel()
-	_, err = Map[any](short, sleep, []any{60.0, 0.0, 60.0})
+	finishFirst, err := in.Func("coroutines:finish_first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer finishFirst.Close()
+	late := newDeadline(ctx)
+	_, err = Map[any](late, finishFirst, []Arguments{{false, late.begin}, {true, nil}, {false, late.begin}})
 	if !errors.As(err, &be) || !errors.Is(be.Errors[0], context.DeadlineExceeded) || be.Errors[1] != nil || !errors.Is(be.Errors[2], context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -196,12 +200,18 @@ func TestTaskGo(t *testing.T) {
 		}
 	}
 	// The end of Wait's context leaves the task alone.
-	task = sleep.Go(ctx, 0.05, "end")
+	waits, err := in.Func("coroutines:wait_for")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := make(chan struct{})
+	task = waits.Go(ctx, NewFunc(func() string { <-release; return "end" }, Async()))
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
 	if _, err := task.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
+	close(release)
 	if o, err := task.Wait(ctx); err != nil || o.String() != "end" {
 		t.Errorf("got %v, %v", o, err)
 	}
@@ -232,7 +242,7 @@ func TestTaskErrors(t *testing.T) {
 			t.Errorf("the frames are %v", names)
 		}
 	}
-	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+	limited, cancel := context.WithTimeout(ctx, time.Hour)
 	defer cancel()
 	if guarded, err := in.Func("coroutines:fails_guarded"); err != nil {
 		t.Error(err)
@@ -376,7 +386,7 @@ func TestTaskContext(t *testing.T) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(30 * time.Second):
+		case <-time.After(waitLimit):
 			return errors.New("the context has not ended")
 		}
 	}
@@ -489,7 +499,6 @@ func TestAsync(t *testing.T) {
 		Data []float64
 	}
 	special := errors.New("special")
-	release := make(chan struct{})
 	functions := map[string]any{
 		"square":  func(n int) int { return n * n },
 		"context": func(ctx context.Context, n int, more ...string) string { return fmt.Sprint(ctx.Err(), n, more) },
@@ -541,12 +550,14 @@ func TestAsync(t *testing.T) {
 		}()
 	}
 	// The loop goes round meanwhile: the function waits for that.
-	var beats int
-	go func() {
-		defer close(release)
-		time.Sleep(20 * time.Millisecond)
-	}()
-	beats, err := evaluate[int](in, "coroutines:beats", NewFunc(func() { <-release }, Async()))
+	beats, err := evaluate[int](in, "coroutines:beats", NewFunc(func(isEnough func() (bool, error)) error {
+		for end := time.Now().Add(waitLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if enough, err := isEnough(); enough || err != nil {
+				return err
+			}
+		}
+		return errors.New("the loop does not go round")
+	}, Async()))
 	if err != nil || beats < 2 {
 		t.Errorf("the loop went round %d times, %v", beats, err)
 	}
@@ -564,9 +575,9 @@ func TestAsync(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// As does the end of the context of the outer call, on a loop of one's own.
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-	defer cancel()
-	_, err = executeContext[any](t, ctx, in, "import coroutines; coroutines.run(f)", KW{"f": NewFunc(func(ctx context.Context) error {
+	late := newDeadline(context.Background())
+	_, err = executeContext[any](t, late, in, "import coroutines; coroutines.run(f)", KW{"f": NewFunc(func(ctx context.Context) error {
+		late.begin()
 		<-ctx.Done()
 		return ctx.Err()
 	}, Async())})

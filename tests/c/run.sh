@@ -2,7 +2,7 @@
 # Tests the C ABI: the header, the core's symbols, its knowledge of CPython's structs, the tests in this folder, plain
 # and under AddressSanitizer, and examples/c. Called by `make test-c`, which builds the core.
 #
-#   [GOPHERSNAKE_PYTHON=ENVIRONMENT] tests/c/run.sh
+#   [GOPHERSNAKE_PYTHON=ENVIRONMENT] [PANIC_PROFILE=release] tests/c/run.sh
 set -uo pipefail # not -e: all failures are told at once
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 core=target/release
@@ -164,10 +164,12 @@ run 'broken standard library under AddressSanitizer' "$out/abi-asan" broken-stdl
 
 # ---- a panic
 
+# As it is shipped, or quickly: it unwinds in both.
 panicking=target/panic-for-test
+if [[ ${PANIC_PROFILE:-dev} == release ]]; then profile=release; else profile=debug; fi
 check 'the core with a planted panic compiles' \
-  cargo build --quiet --release --locked --features panic-for-test --target-dir $panicking
-panicking+=/release
+  cargo build --quiet --profile "${PANIC_PROFILE:-dev}" --locked --features panic-for-test --target-dir $panicking
+panicking+=/$profile
 check 'it exports the panic, and nothing else more' \
   same "$(declared -DSNAKE_PANIC_FOR_TEST)" "$(exported $panicking/libgophersnake.so)"
 check 'the tests compile with it' compile "$out/panic" $panicking -DSNAKE_PANIC_FOR_TEST

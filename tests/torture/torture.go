@@ -76,12 +76,12 @@ func Main(cases ...Case) {
 	}
 	brief := flag.Bool("short", false, "do less of everything, for `make test`")
 	pattern := flag.String("run", "", "run the cases whose name matches this `expression`")
-	limit := flag.Duration("limit", 0, "the time limit of each case (default 10m, or 90s with -short)")
+	limit := flag.Duration("limit", 0, "the time limit of each case (default 20m, or 5m with -short)")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "what random choices begin with") //nolint:gosec // any number will do
 	flag.Parse()
 	short = *brief
 	if *limit == 0 {
-		*limit = time.Duration(Times(600, 90)) * time.Second
+		*limit = time.Duration(Times(1200, 300)) * time.Second
 	}
 	wanted := regexp.MustCompile(*pattern)
 	program := filepath.Base(os.Args[0])
@@ -194,9 +194,9 @@ func Must[T any](value T, err error) T {
 	return value
 }
 
-// Eventually tells whether a condition comes true within ten seconds.
+// Eventually tells whether a condition comes true within a minute.
 func Eventually(condition func() bool) bool {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if condition() {
 			return true
 		}

@@ -39,7 +39,7 @@ type World struct {
 
 // Config returns a configuration that finds the module torturing.
 func Config() python.Config {
-	return python.Config{Modules: Must(fs.Sub(files, "python")), MaxConcurrent: 4, CancelGrace: 20 * time.Second}
+	return python.Config{Modules: Must(fs.Sub(files, "python")), MaxConcurrent: 4, CancelGrace: 2 * time.Minute}
 }
 
 // Start starts Python and gets hold of what the work needs.

@@ -64,7 +64,7 @@ func waitRetained(t testing.TB, want int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 200 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if in.Stats().Retained == want {
 			return
 		}

@@ -1,5 +1,8 @@
 """Runs what the tests of callbacks write."""
 
+import functools
+import operator
+import os
 import sys
 from typing import Any
 
@@ -26,6 +29,16 @@ def sleep(seconds: float, kept: Any) -> None:
     import time
 
     time.sleep(seconds)
+
+
+def parts(begun: int, over: int) -> Any:
+    """Return an iterator whose first item is there when it has written to a descriptor, and the next when it has read from one: in C."""
+    return map(operator.call, (functools.partial(os.write, begun, b"x"), functools.partial(os.read, over, 1)))
+
+
+def stuck(begun: int, over: int, kept: Any = None) -> None:
+    """Say that it is in C, and stay there until it is over: no exception arrives in between."""
+    list(parts(begun, over))
 
 
 def passed(argument: Any) -> Any:

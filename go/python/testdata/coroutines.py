@@ -189,13 +189,31 @@ def run(function: Any, *args: Any) -> Any:
 
 async def beats(function: Any) -> int:
     """Count how often the loop goes round while a function runs."""
-    future = function()
     count = 0
+
+    def is_enough() -> bool:
+        return count > 2
+
+    future = function(is_enough)
     while not future.done():
         await asyncio.sleep(0)
         count += 1
     await future
     return count
+
+
+async def finish_first(is_first: bool, begin: Any) -> bool:
+    """Finish if it is the first; the other one says that this is known, and goes on."""
+    if not is_first:
+        await first_finished.wait()
+        await asyncio.sleep(0.1)
+        begin()
+        await asyncio.sleep(3600)
+    asyncio.get_running_loop().call_soon(first_finished.set)
+    return is_first
+
+
+first_finished = asyncio.Event()
 
 
 async def cancels(function: Any) -> str:
@@ -210,18 +228,20 @@ async def cancels(function: Any) -> str:
     return "not cancelled"
 
 
-async def outlasts(seconds: float, is_busy: bool) -> None:
+async def outlasts(seconds: float, is_busy: bool, begin: Any) -> None:
     """Go on after a cancellation."""
     if is_busy:
-        busy(seconds)
+        busy(seconds, begin)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(asyncio.CancelledError):
+            asyncio.get_running_loop().call_soon(begin)
             await sleep(seconds)
 
 
-def busy(seconds: float) -> None:
+def busy(seconds: float, begin: Any) -> None:
     """Keep the loop from going on."""
+    begin()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(0.01)

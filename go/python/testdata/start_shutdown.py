@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 import time
@@ -14,11 +15,18 @@ def say(text: str) -> None:
     print(text)
 
 
-def sleep(seconds: float, text: str) -> None:
+def end(after: int, text: str, then: int) -> None:
+    """Wait for a descriptor and a while longer, say that it ends, and write to another descriptor."""
+    os.read(after, 1)
+    time.sleep(0.2)
+    say(text)
+    os.write(then, b"x")
+
+
+def sleep(after: int, text: str, then: int) -> None:
     """A call that takes a while."""
     print("call begins")
-    time.sleep(seconds)
-    say(text)
+    end(after, text, then)
 
 
 def at_exit(text: str) -> None:
@@ -32,26 +40,21 @@ def fail_at_exit() -> None:
     atexit.register(lambda: 1 / 0)
 
 
-def hang_at_exit(seconds: float) -> None:
+def hang_at_exit(after: int) -> None:
     """Leave an exit handler that takes long."""
-    atexit.register(time.sleep, seconds)
+    atexit.register(os.read, after, 1)
 
 
-def thread(seconds: float, text: str, daemon: bool | None) -> None:
+def thread(after: int, text: str, then: int, daemon: bool | None) -> None:
     """Start a thread; None leaves it to Python whether it is a daemon."""
-
-    def body() -> None:
-        time.sleep(seconds)
-        say(text)
-
-    threading.Thread(target=body, daemon=daemon).start()
+    threading.Thread(target=end, args=(after, text, then), daemon=daemon).start()
 
 
-def pool(text: str) -> None:
+def pool(after: int, text: str, then: int) -> None:
     """Leave work in a pool, which joins its threads at exit."""
     executor = ThreadPoolExecutor(1)
-    executor.submit(time.sleep, 0.3)
-    executor.submit(say, text)
+    executor.submit(time.sleep, 0)
+    executor.submit(end, after, text, then)
 
 
 def partial(out: str, err: str) -> None:

@@ -220,6 +220,9 @@ func imports() string {
 	if got := nested.Load(); got != int64(rounds) {
 		torture.Fail("%d modules called Go, want each of %d once", got, rounds)
 	}
+	if values.Load() == 0 || failures.Load() == 0 {
+		torture.Fail("%d modules worked, %d failed", values.Load(), failures.Load())
+	}
 	return fmt.Sprintf("%d modules worked, %d failed", values.Load(), failures.Load())
 }
 
@@ -299,6 +302,9 @@ func starts() string {
 	for _, a := range wrong { // and after the start
 		fail(a)
 	}
+	if failures.Load() == 0 {
+		torture.Fail("no start failed")
+	}
 	return fmt.Sprintf("%d starts failed", failures.Load())
 }
 
@@ -356,14 +362,18 @@ func shutdown(i int) string {
 		})
 	}
 	time.Sleep(time.Duration(torture.Random(i).IntN(200)) * time.Millisecond)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	var several sync.WaitGroup
 	for range 3 {
 		several.Go(func() { torture.Check(w.In.Shutdown(ctx)) })
 	}
 	several.Wait()
-	time.AfterFunc(20*time.Second, func() { over.Store(true) })
+	go func() {
+		torture.Eventually(func() bool { return refused.Load() > 0 })
+		time.Sleep(20 * time.Second)
+		over.Store(true)
+	}()
 	all.Wait()
 	if refused.Load() == 0 {
 		torture.Fail("no call was refused")

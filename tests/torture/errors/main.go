@@ -24,7 +24,8 @@ func main() {
 	torture.Main(
 		torture.Case{Name: "exceptions of every nasty kind", Run: exceptions},
 		torture.Case{Name: "too little memory for one thing", Run: memory},
-		torture.Case{Name: "little memory for anything", Run: exhausted},
+		// Each arena of malloc takes address space, which never comes back.
+		torture.Case{Name: "little memory for anything", Env: []string{"MALLOC_ARENA_MAX=1"}, Run: exhausted},
 		torture.Case{Name: "panics of Go", Run: panics},
 	)
 }
@@ -160,6 +161,9 @@ func exceptions() string {
 		all.Wait()
 	}
 	w.Warm()
+	if raised.Load() == 0 {
+		torture.Fail("nothing was raised")
+	}
 	return fmt.Sprintf("%d kinds in %d places: %d errors", len(kinds), len(places), raised.Load())
 }
 
@@ -180,12 +184,12 @@ func memory() string {
 	w := torture.Start()
 	w.Warm()
 	limit(150 << 20)
-	var failed atomic.Int64
+	var failed, copies atomic.Int64
 	n := torture.Times(40, 1)
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
-			for range n {
+			for round := 0; round < n || copies.Load() == 0 && round < 50; round++ { // which copies fail is a matter of luck
 				for _, expression := range []string{
 					"np.ones(1 << 28)", "bytes(1 << 30)", "[0] * (1 << 28)", "'x' * (1 << 30)", "1 << (1 << 34)", "bytearray(1 << 30)",
 					"np.arange(1 << 27).tolist()", "'é' * (1 << 29)", "dict.fromkeys(range(1 << 25))", "np.ones((1 << 13, 1 << 13)) @ np.ones((1 << 13, 1 << 13))",
@@ -206,7 +210,7 @@ func memory() string {
 					if err != nil && !errors.Is(err, python.MemoryError) {
 						torture.Fail("%s: got %v, want a MemoryError", expression, err)
 					} else if err != nil {
-						failed.Add(1)
+						copies.Add(1)
 					}
 				}
 				torture.Check(w.Do(torture.Kinds[g], torture.Random(g)))
@@ -215,20 +219,43 @@ func memory() string {
 	}
 	all.Wait()
 	w.Warm()
-	if failed.Load() == 0 {
-		torture.Fail("there is memory enough")
+	if failed.Load() == 0 || copies.Load() == 0 {
+		torture.Fail("there is memory enough: %d errors, %d copies failed", failed.Load(), copies.Load())
 	}
-	return fmt.Sprintf("%d errors", failed.Load())
+	return fmt.Sprintf("%d errors, and %d copies failed", failed.Load(), copies.Load())
 }
 
-// exhausted takes nearly all memory that there is, and calls with what is left. With nothing at all, Go and Rust end a process.
+// exhausted takes nearly all memory that there is, and calls with what is left: calls of all sizes, several at once, less and
+// less being left until most of them fail. With nothing at all, Go and Rust end a process: so something is left for them.
 func exhausted() string {
 	w := torture.Start()
 	w.Warm()
-	limit(100 << 20)
-	var failed int
+	limit(200 << 20)
+	ctx := context.Background()
+	calls := map[string]func() error{
+		"error":    func() error { return w.Run(ctx, "fail", 0, "text") },
+		"list":     func() error { return w.Run(ctx, "evaluate", "len(list(range(400_000)))") },
+		"text":     func() error { return w.Run(ctx, "evaluate", "len('é' * 3_000_000)") },
+		"objects":  func() error { return w.Run(ctx, "evaluate", "len([{i: str(i)} for i in range(20_000)])") },
+		"array":    func() error { return w.Run(ctx, "doubled", make([]float64, 500_000)) },
+		"callback": func() error { return w.Run(ctx, "call", func(x []string) []string { return x }, []string{"a"}) },
+		"import":   func() error { return w.Run(ctx, "execute", "import fractions, decimal") },
+		"nested":   func() error { return second(torture.Get[any](w, "nested", 100)) },
+		"result":   func() error { return second(torture.Get[[]int](w, "evaluate", "list(range(100_000))")) },
+	}
+	// One after the other, each has to work where there is memory.
+	alive := func(when string) {
+		for name, call := range calls {
+			if err := call(); err != nil && name != "error" || errors.Is(err, python.MemoryError) {
+				torture.Fail("%s, %s: %v", when, name, err)
+			}
+		}
+	}
+	alive("at the beginning")
+	var failed, passed atomic.Int64
 	for i := range torture.Times(30, 1) {
-		err := w.Run(context.Background(), "execute", `
+		for left := 8; left > 0; left /= 2 { // MiB
+			err := w.Run(ctx, "execute", `
 import torturing
 kept = []
 torturing.KEPT["all"] = kept
@@ -240,30 +267,41 @@ while size > 1 << n:
         size >>= 1
 del kept[:left]
 del kept
-`, python.KW{"n": 14 + i%5, "left": 8 + i%8})
-		if err != nil && !errors.Is(err, python.MemoryError) {
-			torture.Fail("got %v", err)
-		}
-		for range 20 {
-			for _, err := range []error{
-				w.Run(context.Background(), "fail", 0, "text"),
-				w.Run(context.Background(), "evaluate", "list(range(1000))"),
-				w.Run(context.Background(), "call", func(x []string) []string { return x }, []string{"a"}),
-				w.Run(context.Background(), "execute", "import fractions, decimal"),
-				w.Run(context.Background(), "doubled", make([]float64, 10_000)),
-				second(torture.Get[any](w, "nested", 100)),
-			} {
-				if errors.Is(err, python.MemoryError) {
-					failed++
-				}
+`, python.KW{"n": 14 + i%5, "left": left})
+			if err != nil && !errors.Is(err, python.MemoryError) {
+				torture.Fail("got %v", err)
 			}
-		}
-		if !torture.Eventually(func() bool { return w.Run(context.Background(), "let_go", "all") == nil }) {
-			torture.Fail("there is no memory to give memory back")
+			var all sync.WaitGroup
+			for range 3 {
+				all.Go(func() {
+					for name, call := range calls {
+						switch err := call(); {
+						case errors.Is(err, python.MemoryError):
+							failed.Add(1)
+						case err == nil, name == "error":
+							passed.Add(1)
+						default: // what else a lack of memory becomes is Python's: an import that cannot read its file
+							var pe *python.Error
+							if !errors.As(err, &pe) {
+								torture.Fail("%d MiB left, %s: %v", left, name, err)
+							}
+							failed.Add(1)
+						}
+					}
+				})
+			}
+			all.Wait()
+			if !torture.Eventually(func() bool { return w.Run(ctx, "let_go", "all") == nil }) {
+				torture.Fail("there is no memory to give memory back")
+			}
+			alive("when memory was given back")
 		}
 		w.Warm()
 	}
-	return fmt.Sprintf("%d calls failed", failed)
+	if failed.Load() == 0 || passed.Load() == 0 {
+		torture.Fail("%d calls failed and %d did not: there is too much memory, or none", failed.Load(), passed.Load())
+	}
+	return fmt.Sprintf("%d calls failed for want of memory, %d did not", failed.Load(), passed.Load())
 }
 
 // awkward is an error that cannot be printed.

@@ -41,6 +41,9 @@ func kinds() string {
 		before := w.Count()
 		begin := time.Now()
 		done := do(func(int) bool { return time.Since(begin) > long })
+		if done == 0 {
+			torture.Fail("%s: it was not done", k.Name)
+		}
 		total += done
 		most := torture.Flat
 		most.Blocks, most.Shared = 1_000, 300

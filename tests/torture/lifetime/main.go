@@ -84,6 +84,9 @@ func routes(n int) string {
 	}) {
 		torture.Fail("%d slices were lent, and %d freed", lent.Load(), freed.Load())
 	}
+	if lent.Load() == 0 || w.In.Stats().RetainedTotal == 0 {
+		torture.Fail("%d slices were lent, %d arrays retained", lent.Load(), w.In.Stats().RetainedTotal)
+	}
 	return fmt.Sprintf("%d slices were lent and freed, %d arrays retained", lent.Load(), w.In.Stats().RetainedTotal)
 }
 

@@ -128,6 +128,9 @@ func depth() string {
 		})
 	}
 	all.Wait()
+	if passed.Load() == 0 || refused.Load() == 0 {
+		torture.Fail("%d passed, %d refused", passed.Load(), refused.Load())
+	}
 	return fmt.Sprintf("%d passed, %d refused", passed.Load(), refused.Load())
 }
 

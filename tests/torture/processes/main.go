@@ -39,7 +39,7 @@ var ways = map[string]string{
 // alone fails if there are children that have ended and nobody has waited for. Those of multiprocessing itself, which serve
 // others, end with this process.
 func alone(w *torture.World) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	torture.Check(w.In.Shutdown(ctx))
 	if child, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); child > 0 {
@@ -77,6 +77,9 @@ func pools() string {
 	over.Store(true)
 	others.Wait()
 	alone(w)
+	if count.Load() == 0 {
+		torture.Fail("Go has started no process meanwhile")
+	}
 	return fmt.Sprintf("%d ways, and %d processes of Go's", len(ways), count.Load())
 }
 
