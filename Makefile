@@ -39,6 +39,8 @@ PYTHON_FOLDERS := $(wildcard python examples/*/python bench/python) scripts
 TEST_LOCKS := requirements.txt requirements-test.txt
 # So is what the benchmark compares with: servers that run the same Python and NumPy.
 BENCH_LOCKS := requirements.txt bench/requirements.txt
+# And the libraries whose own tests are run.
+SUITES_LOCK := tests/suites/requirements.txt
 BENCH_MODULE := github.com/gophersnake/gophersnake/bench
 
 c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h' | grep -vx $(HEADER))
@@ -109,7 +111,7 @@ test-full: build .venv-test ## the Go tests at full length, with every CPython f
 	@scripts/test_pythons.sh .venv-test $(GO_TEST) ./...
 
 .PHONY: check
-check: tools check-format check-lint check-docs check-readme check-leftovers test-full test ## what CI checks: format, lints, documents, and all tests
+check: tools check-format check-lint check-docs check-readme check-leftovers suites test-full test ## what CI checks: format, lints, documents, all tests, and the quick suites
 
 .PHONY: check-format
 check-format: .venv-dev
@@ -169,6 +171,22 @@ torture: .venv-test core ## everything for long, at once and with the worst argu
 	@go build -o build/torture/ ./tests/torture/...
 	@status=0; for program in $(or $(ONLY),cancellation concurrency errors leaks lifetime limits processes signals); do \
 	  build/torture/$$program $(if $(SEED),-seed $(SEED)) || status=1; done; exit $$status
+
+# SUITE="test_io|NumPy" runs the parts that match.
+SUITES = go build -o build/suites/ ./tests/suites && build/suites/suites $(if $(SUITE),-suite '$(SUITE)')
+.PHONY: suites
+suites: .venv-suites core ## tests of CPython, NumPy and greenlet in the host and in plain Python: what differs? Some minutes
+	@echo '== test suites of others'
+	@$(SUITES) -python .venv-suites
+
+.PHONY: suites-full
+suites-full: .venv-suites core ## the same with SciPy, pandas, PyArrow, joblib, trio and Tornado, on each CPython that is found: hours
+	@status=0; while IFS='|' read -r minor python why; do \
+	  [[ -n $$python ]] || { echo "== CPython $$minor is left out: $$why"; continue; }; \
+	  echo "== test suites of others with CPython $$minor"; \
+	  scripts/venv.sh .venv-suites-$$minor "$$python" $(SUITES_LOCK) </dev/null && \
+	  { $(SUITES) -full -python .venv-suites-$$minor </dev/null || status=1; }; \
+	done < <(scripts/pythons.sh); exit $$status
 
 # How long `make soak` works.
 SOAK ?= 10m
@@ -278,10 +296,11 @@ header: tools ## write include/gophersnake.h anew from src/
 
 .PHONY: lock
 lock: .venv-dev ## write the lock files of the Python requirements anew, with the newest versions
-	@for name in requirements requirements-test requirements-dev bench/requirements; do \
+	@for name in requirements requirements-test requirements-dev bench/requirements tests/suites/requirements; do \
 	  echo "== lock $$name.txt"; \
 	  $(DEV)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	    --custom-compile-command 'make lock' $$([[ $$name != *-test && $$name != bench/* ]] || echo '-c requirements.txt') \
+	    --custom-compile-command 'make lock' $$([[ $$name != *-test && $$name != */* ]] || echo '-c requirements.txt') \
+	    $$([[ $$name != tests/* ]] || echo '-c requirements-test.txt') \
 	    --output-file $$name.txt $$name.in; done
 
 # The versions of the generators are those that go with bench/go.mod and bench/requirements.txt.
@@ -304,12 +323,14 @@ core: tools
 	@cargo build --quiet $(CARGO_FLAGS)
 
 # Phony although they name folders: scripts/venv.sh decides, by the Python and the lock file.
-.PHONY: .venv .venv-test .venv-bench .venv-dev
+.PHONY: .venv .venv-test .venv-bench .venv-suites .venv-dev
 .venv: tools
 	@scripts/venv.sh .venv '$(PYTHON)' requirements.txt
 .venv-test: tools
 	@scripts/venv.sh .venv-test '$(PYTHON)' $(TEST_LOCKS)
 .venv-bench: tools
 	@scripts/venv.sh .venv-bench '$(PYTHON)' $(BENCH_LOCKS)
+.venv-suites: tools
+	@scripts/venv.sh .venv-suites '$(PYTHON)' $(SUITES_LOCK)
 .venv-dev: tools
 	@scripts/venv.sh .venv-dev '$(PYTHON)' requirements-dev.txt

@@ -36,6 +36,17 @@ func TestBuiltinFunctions(t *testing.T) {
 	}
 }
 
+// Stacks of threads have room for the recursion limit, where CPython counts levels and not bytes.
+func TestBuiltinFunctionRaises(t *testing.T) {
+	want := "[true, 67108864, 0]\n"
+	if environmentOfTest(t).version.minor > 13 {
+		want = "[false, 67108864, 0]\n"
+	}
+	if got := passScenario(t, "built-in functions", "WHICH=raised"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // The warning of a recursion limit that stacks do not carry names the line that sets it.
 func TestBuiltinFunctionWarns(t *testing.T) {
 	const few, none = `[true, ["builtin_functions.py"]]`, `[false, []]`

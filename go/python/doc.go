@@ -131,6 +131,8 @@
 // Threads: call from any goroutine. At most [Config].MaxConcurrent calls are in Python at a time; the others wait, first come
 // first served, until their context ends. What follows a call takes its turn where the call did: see [Lane]. OS threads stay bounded,
 // also where calls are stuck: see [Config].MaxStillRunning. No function returns holding Python's lock.
+// Calls are never on Python's main thread: there is a current event loop only where one runs or was set, and
+// threading.current_thread() is not threading.main_thread().
 //
 // Start: once. It ignores PYTHON* variables, the working directory and user site-packages, changes no signal handler and
 // never exits the process.

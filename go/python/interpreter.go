@@ -101,6 +101,9 @@ type Config struct {
 	// of that level reaches Python within a second or so. A record keeps its time, and has these attributes: logger, file, line,
 	// function, thread, task, exception, traceback, stack, and those that `extra` gives it: numbers, texts, times, slices and
 	// maps, and repr of the rest. Long values are cut. Records wait and are dropped as lines are.
+	//
+	// The root logger has a handler for this, so that logging.basicConfig does nothing, as always where there is one. With
+	// force=True it takes the handler away, and no record comes here any more.
 	Logger *slog.Logger
 }
 

@@ -64,6 +64,20 @@ func logging(config Config) (*Interpreter, *recorder) {
 	return must(Start(config)), r
 }
 
+var _ = scenario("log basic config", func() {
+	in, r := logging(Config{})
+	configure := func(source string) error { return run(in, "callbacks:execute", source) }
+	const configured = "import io, logging; logging.basicConfig(stream=io.StringIO()%s); logging.getLogger('app').error('here')"
+	check(configure(fmt.Sprintf(configured, "")))
+	want("message", r.take(1)[0].Message, "here")
+	check(configure(fmt.Sprintf(configured, ", force=True")))
+	check(in.Shutdown(context.Background())) // by then, all has come
+	want("records", len(r.records), 0)
+})
+
+// With a logger, logging.basicConfig does nothing, and with force=True takes the logger away, as the documentation says.
+func TestLogBasicConfig(t *testing.T) { passScenario(t, "log basic config") }
+
 var _ = scenario("log", func() {
 	in, r := logging(Config{})
 	before := time.Now()

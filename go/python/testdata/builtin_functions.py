@@ -185,5 +185,15 @@ def warned() -> str:
     return json.dumps([limit < 2**31 - 1, [os.path.basename(warning.filename) for warning in seen]])
 
 
+def raised() -> str:
+    """What becomes of a size of stacks that the recursion limit does not fit into."""
+    threading.stack_size(64 << 10)
+    size = threading.stack_size()
+    threading.stack_size(64 << 20)
+    large = threading.stack_size()
+    threading.stack_size(0)
+    return json.dumps([size >= 3000 * sys.getrecursionlimit(), large, threading.stack_size()])
+
+
 if __name__ == "__main__":
     print(globals()[sys.argv[1]]())
