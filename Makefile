@@ -100,7 +100,8 @@ test-c: .venv core
 test-go: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
 test-go: .venv-test .venv-bench core
 	@echo '== test go'
-	@$(GO_TEST) -short ./...
+	@# The package whose tests take longest comes first.
+	@$(GO_TEST) -short ./go/python ./...
 	@cd bench && GOPHERSNAKE_PYTHON=$(CURDIR)/.venv-bench $(GO_TEST) ./...
 
 .PHONY: test-full
