@@ -86,7 +86,7 @@ clean: ## remove what was built, the virtual environments included
 .PHONY: test
 test: tools ## test everything with one Python, in some minutes
 	@$(together) .venv .venv-test .venv-bench core
-	@$(together) test-rust test-c test-go
+	@$(together) test-go test-bench test-c test-rust
 
 .PHONY: test-rust
 test-rust: tools
@@ -100,10 +100,16 @@ test-c: .venv core
 
 .PHONY: test-go
 test-go: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-test
-test-go: .venv-test .venv-bench core
+test-go: .venv-test core
 	@echo '== test go'
-	@$(GO_TEST) -short ./...
-	@cd bench && GOPHERSNAKE_PYTHON=$(CURDIR)/.venv-bench $(GO_TEST) ./...
+	@# The package whose tests take longest comes first.
+	@$(GO_TEST) -short ./go/python ./...
+
+.PHONY: test-bench
+test-bench: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-bench
+test-bench: .venv-bench core
+	@echo '== test the benchmark'
+	@cd bench && $(GO_TEST) ./...
 
 .PHONY: test-full
 test-full: build .venv-test ## the Go tests at full length, with every CPython from 3.11 to 3.13 that is found

@@ -256,14 +256,14 @@ func exhausted() string {
 	for i := range torture.Times(30, 1) {
 		for left := 8; left > 0; left /= 2 { // MiB
 			err := w.Run(ctx, "execute", `
-import torturing
+import mmap, torturing
 kept = []
 torturing.KEPT["all"] = kept
 size = 1 << 20
-while size > 1 << n:
+while size > 1 << n: # not from malloc, which would keep some of what it gets back
     try:
-        while True: kept.append(bytearray(size))
-    except MemoryError:
+        while True: kept.append(mmap.mmap(-1, size))
+    except OSError:
         size >>= 1
 del kept[:left]
 del kept
