@@ -10,7 +10,8 @@
 //! | `interpreter` | starting CPython once, isolated, and shutting it down |
 //! | `configuration` | how CPython is told to start, which depends on its version |
 //! | `package` | the part that is written in Python, which the library carries |
-//! | `signal` | the host's signal handlers, which stay as they are |
+//! | `handler` | the handlers of signals: the host's, and what libraries do to them |
+//! | `signal` | signals, which are the host's |
 //! | `process` | forks of the host's process, which never return to it |
 //! | `stack` | recursion bounded by what the stacks of threads carry |
 //! | `float_mode` | floating point modes of the host and of Python, kept apart |
@@ -39,6 +40,7 @@ mod error;
 mod interpreter;
 mod configuration;
 mod package;
+mod handler;
 mod signal;
 mod process;
 mod stack;
@@ -64,6 +66,7 @@ pub use boundary::*;
 pub use callback::*;
 pub use error::*;
 pub use function::*;
+pub use handler::*;
 pub use interpreter::*;
 pub use interrupt::*;
 pub use lease::*;
