@@ -1,6 +1,6 @@
-// The functions of libc that change how signals are handled. Defined in the executable, they are what libraries are bound to that are
-// loaded later: so nothing that these do to the program's handlers goes unseen. They are weak: a program may have its own,
-// and then the core finds what libraries did when it looks, every 10 ms.
+// The functions of libc that change how signals are handled. Libraries that are loaded later are bound to what the
+// executable defines: so nothing that they do to the program's handlers goes unseen. Weak, because a program may have
+// its own; then the core finds what libraries did when it looks, every 10 ms.
 #define _GNU_SOURCE
 #include "core.h"
 

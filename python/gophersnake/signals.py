@@ -171,7 +171,17 @@ def tell() -> None:
     import logging
 
     for sentence in _sentences(_notes(False)):
-        logging.getLogger("gophersnake").warning(sentence)
+        if _telling:
+            logging.getLogger("gophersnake").warning(sentence)
+
+
+def stop_telling() -> None:
+    """Log none of it: the caller asks for `mended`."""
+    global _telling
+    _telling = False
+
+
+_telling = True
 
 
 _ADDED = "without SA_ONSTACK, which was added"
@@ -187,4 +197,8 @@ def _sentences(notes: list[tuple[str, int, str]]) -> list[str]:
     names: dict[tuple[str, str], list[str]] = {}
     for event, number, file in notes:
         names.setdefault((event, file), []).append(_name(number))
-    return [f"{', '.join(of)}: {_EVENTS[event].format(file=file)}" for (event, file), of in names.items()]
+    return [f"{', '.join(of)}: {_EVENTS[event].format(file=_code(file))}" for (event, file), of in names.items()]
+
+
+def _code(file: str) -> str:
+    return file if file.startswith("/") else f"code {file}"

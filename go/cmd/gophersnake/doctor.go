@@ -122,6 +122,9 @@ func diagnose(config python.Config, modules []string, report func(step string, d
 			{"import NumPy", env.Startup.NumPy.Seconds()},
 		}
 		d.load(in, "numpy")
+		if stop, err := python.Bind[func() error](in, "gophersnake.signals:stop_telling"); err == nil {
+			_ = stop() // what it would log is in the report
+		}
 		d.lookAtSignals(in, "numpy")
 		for _, name := range modules {
 			if err := report("import "+name, d); err != nil {
