@@ -337,7 +337,6 @@ typedef uint64_t snake_phase;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// A resolved callable. Opaque; any thread may use it, several at a time.
 typedef struct snake_function snake_function;
 
 // A reference to a Python object. Opaque; any thread may use it.
@@ -429,6 +428,8 @@ typedef struct snake_stats {
   uint64_t callbacks;
   // The time by the clock of `snake_activity`, in nanoseconds.
   uint64_t now;
+  // How often a handler of a library was given `SA_ONSTACK`, or one of the host's was put back that a library had dropped.
+  uint64_t signals_mended;
 } snake_stats;
 
 // One value; see `snake_kind` for what its fields mean.
@@ -735,6 +736,23 @@ struct snake_error *snake_interpreter_shutdown(uint64_t timeout);
 //
 // `stats` must point to room for them.
 struct snake_error *snake_interpreter_stats(struct snake_stats *stats);
+
+// Changes how a signal is handled, as `sigaction` of libc does, but so that it stays the host's: a handler of a library gets
+// `SA_ONSTACK`, and if a library would ignore a signal or wants the default for it, the host's handler stays, or is put back.
+// While an extension module is imported, nothing changes. `caller` is the address that the call of `sigaction` returns to: changes
+// by the host's executable are made as they are.
+//
+// For a host that defines `sigaction`, `signal` and their like in its executable, so that libraries are bound to its own. Any
+// thread, at any time, also before `snake_interpreter_start`, in a handler of a signal, and after a fork; never attaches. It returns
+// 0, or sets `errno` and returns -1.
+//
+// # Safety
+//
+// `action` and `previous` must be NULL or point to a `struct sigaction`.
+int32_t snake_signal_action(int32_t number,
+                            const void *action,
+                            void *previous,
+                            const void *caller);
 
 // Ends a tree and the references in it. NULL is allowed. Any thread; never attaches and never waits.
 //

@@ -171,6 +171,8 @@ impl Drop for UnderWay {
 const TICK: Duration = Duration::from_millis(10);
 /// After so many ticks without a call, it sleeps.
 const IDLE_TICKS: u32 = 100;
+/// It looks at the handlers of signals so often while it sleeps.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// When the clock ticked last.
 static CLOCK: AtomicU64 = AtomicU64::new(0);
@@ -217,6 +219,7 @@ fn tick() {
     loop {
         std::thread::sleep(TICK);
         CLOCK.fetch_max(exact(), Ordering::Relaxed);
+        signal::look();
         if STATE
             .compare_exchange(USED, UNUSED, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
@@ -231,7 +234,8 @@ fn tick() {
                 .is_ok()
         {
             while STATE.load(Ordering::Relaxed) == ASLEEP {
-                std::thread::park();
+                std::thread::park_timeout(IDLE);
+                signal::look(); // threads of libraries go on
             }
             idle = 0;
         }

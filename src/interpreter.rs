@@ -20,7 +20,8 @@ use pyo3::prelude::*;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
 use crate::error::{Error, ErrorCode, Report};
-use crate::signal::{self, Handlers, set_sigpipe_blocked};
+use crate::handler::{self, Unchanged};
+use crate::signal::{self, set_sigpipe_blocked};
 use crate::{
     activity, array, builtin, callback, configuration, interrupt, lease, object, output, package, process, stack,
     thread_state,
@@ -59,6 +60,8 @@ pub struct Stats {
     pub callbacks: u64,
     /// The time by the clock of `snake_activity`, in nanoseconds.
     pub now: u64,
+    /// How often a handler of a library was given `SA_ONSTACK`, or one of the host's was put back that a library had dropped.
+    pub signals_mended: u64,
 }
 
 /// Starts CPython in this process and imports NumPy. The libpython of the environment must be loaded globally
@@ -128,6 +131,7 @@ pub unsafe extern "C" fn snake_interpreter_stats(stats: *mut Stats) -> *mut Erro
             dropped: output::DROPPED.load(Ordering::Relaxed),
             callbacks: activity::FOREIGN_CALLBACKS.load(Ordering::Relaxed),
             now: activity::exact(),
+            signals_mended: handler::MENDED.load(Ordering::Relaxed),
         };
         Ok(())
     })
@@ -239,12 +243,12 @@ impl MainThread {
         for job in jobs {
             let (outcome, reply) = match job {
                 Job::Start(wanted, reply) => {
-                    signal::note_host();
+                    handler::note_host();
                     process::watch();
                     // Importing `signal` installs a handler of SIGINT where the host has none; a .pth file may do worse.
-                    let handlers = Handlers::read();
+                    let unchanged = Unchanged::new();
                     let outcome = self.caught(|this| this.start(&wanted));
-                    handlers.restore();
+                    drop(unchanged);
                     (outcome, reply)
                 }
                 Job::Finish(reply) => (self.caught(Self::finish), reply),

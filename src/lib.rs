@@ -11,7 +11,8 @@
 //! | `configuration` | how CPython is told to start, which depends on its version |
 //! | `package` | the part that is written in Python, which the library carries |
 //! | `builtin` | built-in functions of CPython that do something else in the host |
-//! | `signal` | the host's signal handlers, which stay as they are |
+//! | `handler` | the handlers of signals: the host's, and what libraries do to them |
+//! | `signal` | signals, which are the host's |
 //! | `process` | forks of the host's process, which never return to it |
 //! | `stack` | recursion bounded by what the stacks of threads carry |
 //! | `float_mode` | floating point modes of the host and of Python, kept apart |
@@ -41,6 +42,7 @@ mod interpreter;
 mod configuration;
 mod package;
 mod builtin;
+mod handler;
 mod signal;
 mod process;
 mod stack;
@@ -66,6 +68,7 @@ pub use boundary::*;
 pub use callback::*;
 pub use error::*;
 pub use function::*;
+pub use handler::*;
 pub use interpreter::*;
 pub use interrupt::*;
 pub use lease::*;

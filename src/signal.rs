@@ -1,114 +1,17 @@
 //! Signals are the host's: no handler of its changes, and no thread of its keeps a mask that Python has given it.
 //!
-//! The helper `gophersnake.signals` refuses what Python code would change. What C code changes while an extension
-//! module is imported, and while CPython starts, is undone; later changes can be asked for.
-#![expect(unsafe_code, reason = "asks the kernel for the handlers, and puts them back")]
+//! The helper `gophersnake.signals` refuses what Python code would change. What C code changes is for `handler`: nothing while an
+//! extension module is imported, and while CPython starts; what it does later is mended, and told.
+#![expect(unsafe_code, reason = "changes the masks of threads")]
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int, c_void};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
-use crate::{builtin, package, process, thread_state};
-
-/// What the kernel knows of a signal: handler, flags, restorer, mask. Not the struct of libc, whose functions would
-/// put a restorer of their own in the place of the host's.
-type Action = [usize; 4];
-
-const HANDLER: usize = 0;
-const SIGNALS: c_int = 64;
-
-fn read(number: c_int) -> Action {
-    let mut action = Action::default();
-    // SAFETY: the kernel writes four words; a number that it does not know leaves zeros, which is `SIG_DFL`.
-    unsafe { libc::syscall(libc::SYS_rt_sigaction, number, 0_usize, &raw mut action, 8_usize) };
-    action
-}
-
-/// May be called after a fork.
-fn write(number: c_int, action: Action) {
-    // SAFETY: the kernel reads four words: what it gave before, or zeros with a handler that is none.
-    unsafe { libc::syscall(libc::SYS_rt_sigaction, number, &raw const action, 0_usize, 8_usize) };
-}
-
-fn is_function(action: Action) -> bool {
-    action[HANDLER] != libc::SIG_DFL && action[HANDLER] != libc::SIG_IGN
-}
-
-/// The handlers of all signals.
-pub(crate) struct Handlers([Action; SIGNALS as usize]);
-
-impl Handlers {
-    pub(crate) fn read() -> Self {
-        let mut table = [Action::default(); SIGNALS as usize];
-        for (number, action) in (1..).zip(&mut table) {
-            *action = read(number);
-        }
-        Handlers(table)
-    }
-
-    /// Puts back what code outside of the host has changed since; changes of the host's own stay.
-    pub(crate) fn restore(&self) {
-        for (number, before) in (1..).zip(self.0) {
-            let now = read(number);
-            if now != before && (is_taken(now) || now[HANDLER] == before[HANDLER]) {
-                write(number, before);
-            }
-        }
-    }
-}
-
-/// Notes which objects have handlers before CPython starts: these are the host's.
-pub(crate) fn note_host() {
-    HOST.get_or_init(|| {
-        let handlers = Handlers::read().0.into_iter().filter(|action| is_function(*action));
-        // SAFETY: reads a number.
-        let executable = unsafe { libc::getauxval(libc::AT_PHDR) } as usize;
-        handlers
-            .map(|action| action[HANDLER])
-            .chain([executable])
-            .filter_map(object_of)
-            .map(|object| object.0)
-            .collect()
-    });
-}
-
-/// Where the objects of the host begin: its executable and, say, the library of a sanitizer.
-static HOST: OnceLock<Vec<usize>> = OnceLock::new();
-
-/// Whether a handler is none of the host's.
-fn is_taken(action: Action) -> bool {
-    let host = HOST.get().map_or(&[][..], Vec::as_slice);
-    is_function(action) && object_of(action[HANDLER]).is_none_or(|(base, _)| !host.contains(&base))
-}
-
-/// Where the executable or library begins that has the address, and its file.
-fn object_of(address: usize) -> Option<(usize, String)> {
-    // SAFETY: zeros are valid for its pointers; any address may be asked for; the name is a string of the loader's.
-    unsafe {
-        let mut info: libc::Dl_info = std::mem::zeroed();
-        if libc::dladdr(std::ptr::without_provenance::<c_void>(address), &raw mut info) == 0 {
-            return None;
-        }
-        let file = CStr::from_ptr(info.dli_fname).to_string_lossy().into_owned();
-        Some((info.dli_fbase.addr(), file))
-    }
-}
-
-/// The signals that have a handler which is none of the host's, and the file where it is.
-fn find_taken() -> Vec<(c_int, String)> {
-    let taken = (1..=SIGNALS).map(|number| (number, read(number)));
-    taken
-        .filter(|(_, action)| is_taken(*action))
-        .map(|(number, action)| {
-            let file = object_of(action[HANDLER]).map_or_else(|| "made at run time".to_owned(), |(_, file)| file);
-            (number, file)
-        })
-        .collect()
-}
+use crate::handler::{self, Unchanged};
+use crate::{activity, boundary, builtin, interpreter, package, process, stack, thread_state};
 
 /// Installs the helper. The calling thread is Python's main thread.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
@@ -118,10 +21,8 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
             if process::is_fork() {
                 return call.original();
             }
-            let before = Handlers::read();
-            let outcome = call.original();
-            before.restore();
-            outcome
+            let _unchanged = Unchanged::new();
+            call.original()
         })?;
     }
     for (module, name, blocked) in STARTS {
@@ -136,9 +37,36 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
         })?;
     }
     let remember = PyCFunction::new_closure(py, Some(c"remember_mask"), None, |_, _| remember_mask())?;
-    let taken = PyCFunction::new_closure(py, Some(c"find_taken"), None, |_, _| find_taken())?;
-    package::module(py, "signals")?.call_method1("install", (remember, taken))?;
+    let taken = PyCFunction::new_closure(py, Some(c"find_taken"), None, |_, _| handler::find_taken())?;
+    let notes = PyCFunction::new_closure(py, Some(c"notes"), None, |arguments, _| {
+        PyResult::Ok(handler::notes(arguments.get_item(0)?.extract()?))
+    })?;
+    package::module(py, "signals")?.call_method1("install", (remember, taken, notes))?;
+    activity::now(); // the clock looks from now on, also if there are no calls
     Ok(())
+}
+
+/// Mends what was done to the handlers, which the clock asks for again and again. Where there is something to tell, another
+/// thread does it, since that waits for the GIL.
+pub(crate) fn look() {
+    static TELLING: AtomicBool = AtomicBool::new(false);
+    if !handler::look() || interpreter::check_running().is_err() || TELLING.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let thread = std::thread::Builder::new()
+        .name("gophersnake-signals".to_owned())
+        .stack_size(stack::default_size());
+    let started = thread.spawn(|| {
+        set_sigpipe_blocked(true);
+        if let Ok(_attached) = thread_state::attach() {
+            // What cannot be told is still counted.
+            let _ = boundary::counted(|py| package::module(py, "signals")?.call_method0("tell").map(drop));
+        }
+        TELLING.store(false, Ordering::Relaxed);
+    });
+    if started.is_err() {
+        TELLING.store(false, Ordering::Relaxed); // out of threads: another time
+    }
 }
 
 /// What starts threads and processes, which inherit the mask of the thread that does, and whether they have SIGPIPE
@@ -209,13 +137,8 @@ fn restore_mask_if_changed() {
     }
 }
 
-/// Takes the host's handlers away from a forked process, as starting a program does: nothing of the host runs there
-/// that they could wake. May be called after a fork.
+/// Leaves a forked process without the host's handlers. May be called after a fork.
 pub(crate) fn leave_host() {
-    for number in 1..=SIGNALS {
-        if is_function(read(number)) {
-            write(number, Action::default());
-        }
-    }
+    handler::leave_host();
     set_sigpipe_blocked(false);
 }

@@ -3,6 +3,10 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <signal.h>
+
+// libc's sigaction by its other name, which signal.c does not define.
+extern int __sigaction(int number, const struct sigaction *action, struct sigaction *previous);
 
 // For each function of the header: where the core's is kept, and a forwarder by the header's own name.
 #define FORWARD(result, name, parameters, arguments)                                                                   \
@@ -43,6 +47,8 @@ FORWARD(snake_error *, output_close, (uint64_t queue), (queue))
 FORWARD(void, output_free, (uint64_t queue), (queue))
 FORWARD(void, output_bypass, (uint32_t bypass), (bypass))
 
+FORWARD(int32_t, signal_action, (int32_t number, const void *action, void *previous, const void *caller),
+        (number, action, previous, caller))
 FORWARD(snake_error *, threads_describe, (uint64_t thread, snake_result *result), (thread, result))
 
 static snake_error *(*core_function_call)(const snake_function *, snake_call *, const uint8_t *, const void *,
@@ -91,7 +97,15 @@ static const struct {
     {"snake_output_close", &core_output_close},
     {"snake_output_free", &core_output_free},
     {"snake_output_bypass", &core_output_bypass},
+    {"snake_signal_action", &core_signal_action}, // the last: from here on it is called, and the core stays
 };
+
+int signal_action(int number, const struct sigaction *action, struct sigaction *previous, const void *caller) {
+    if (__atomic_load_n((void **)&core_signal_action, __ATOMIC_ACQUIRE) != NULL) {
+        return snake_signal_action(number, action, previous, caller);
+    }
+    return __sigaction(number, action, previous);
+}
 
 // Opens a library. On failure returns NULL and sets *error to a copy of what the loader says.
 static void *open_library(const char *path, int flags, char **error) {

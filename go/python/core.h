@@ -48,6 +48,10 @@ void function_call_array(uintptr_t function, uintptr_t frame, const uint8_t *len
 // Tells the core to call Go's functions through the one below.
 snake_error *callback_install(void);
 
+// sigaction for a caller, by the rules of the core once that is loaded.
+struct sigaction;
+int signal_action(int number, const struct sigaction *action, struct sigaction *previous, const void *caller);
+
 #pragma GCC visibility pop
 
 // Written in Go: calls the function of the invocation.

@@ -84,6 +84,7 @@ var metricsOf = []struct{ field, name, unit, description string }{
 	{"abandoned_total", "python.call.abandonments", "{call}", "Calls that were given up while they went on."},
 	{"callbacks_total", "python.callbacks", "{call}", "Calls of Go functions by Python."},
 	{"dropped_total", "python.output.drops", "{line}", "Lines of output and records of logging that were lost."},
+	{"signals_mended_total", "python.signals.mended", "{change}", "Changes by C code to handlers of signals that were mended."},
 	{"waits_total", "python.call.waits", "{wait}", "Times that a call had to wait for its turn."},
 	{"wait_time_total", "python.call.wait.time", "s", "Time for which calls waited for their turn."},
 	{"attach_time_total", "python.call.attach.time", "s", "Time for which calls waited for the GIL."},

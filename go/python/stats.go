@@ -67,6 +67,10 @@ type Stats struct {
 	// Dropped counts lines of output and records of logging that were lost, because writing them took too long or failed.
 	Dropped int `json:"dropped_total"`
 
+	// SignalsMended counts what C code did to the handlers of signals and was mended: handlers without SA_ONSTACK, which got the
+	// flag, and handlers of Go's that were dropped, and put back. The log names each handler once; so does "gophersnake doctor".
+	SignalsMended int `json:"signals_mended_total"`
+
 	// Waits counts how often a call had to wait for its turn, also after a Go function that it has called.
 	Waits int `json:"waits_total"`
 	// WaitTime is for how long, exactly.
@@ -101,6 +105,7 @@ func (in *Interpreter) Stats() Stats {
 		Callbacks:     int(counts.callbacks),      //nolint:gosec // likewise
 		Waits:         calls.Waits,
 		Dropped:       int(counts.dropped) + droppedLines(), //nolint:gosec // likewise
+		SignalsMended: int(counts.signals_mended),           //nolint:gosec // likewise
 		WaitTime:      calls.WaitTime,
 	}
 	s.Errors, s.Failed, s.Cancelled = failures.counts()

@@ -29,21 +29,24 @@ _NEEDED = {
     signal.SIGPROF,
 }
 
-_find_taken: Callable[[], list[tuple[int, str]]]
+_find_taken: Callable[[], list[tuple[int, str, bool]]]
+_notes: Callable[[bool], list[tuple[str, int, str]]]
 
 
 def install(
     remember_mask: Callable[[], None],
-    find_taken: Callable[[], list[tuple[int, str]]],
+    find_taken: Callable[[], list[tuple[int, str, bool]]],
+    notes: Callable[[bool], list[tuple[str, int, str]]],
 ) -> None:
     """Replace the functions.
 
     Args:
         remember_mask: has the mask of the calling thread, if it is the host's, restored when the call ends.
-        find_taken: returns the signals that a library handles, and its file.
+        find_taken: returns the signals that a library handles, its file, and whether its handler lacked SA_ONSTACK.
+        notes: returns what libraries have done to which signal, and their files: all, or what is new.
     """
-    global _find_taken
-    _find_taken = find_taken
+    global _find_taken, _notes
+    _find_taken, _notes = find_taken, notes
     faulthandler.disable()  # a .pth file may have enabled it
     change_mask: Callable[[int, Iterable[int]], set[int]] = _signal.pthread_sigmask
 
@@ -122,5 +125,51 @@ def leave_host() -> None:
 
 
 def taken() -> dict[str, str]:
-    """Return the signals that a library handles in spite of all, from C, by name, and the library's file."""
-    return {_name(number): file for number, file in _find_taken()}
+    """Return the signals that a library handles in place of the host, from C, by name, and the library's file."""
+    return {
+        _name(number): (f"{file} ({_ADDED})" if unfit else file) or "ignored, but on the host's threads"
+        for number, file, unfit in _find_taken()
+    }
+
+
+def mended() -> list[str]:
+    """Return what libraries have done to signals since the start and was mended, in sentences."""
+    return _sentences([note for note in _notes(True) if note[0] != "taken"])
+
+
+def tell() -> None:
+    """Log what libraries have done to signals since this was called last."""
+    import logging
+
+    for sentence in _sentences(_notes(False)):
+        if _telling:
+            logging.getLogger("gophersnake").warning(sentence)
+
+
+def stop_telling() -> None:
+    """Log none of it: the caller asks for `mended`."""
+    global _telling
+    _telling = False
+
+
+_telling = True
+
+
+_ADDED = "without SA_ONSTACK, which was added"
+_EVENTS = {
+    "taken": "handled by {file}, and not by the host until that lets go",
+    "unfit": "handled by {file} " + _ADDED + "; the host does not handle it until that lets go",
+    "dropped": "was to be ignored, or to have its default, by {file}; the host's handler is back",
+}
+
+
+def _sentences(notes: list[tuple[str, int, str]]) -> list[str]:
+    # A library often does the same to several signals.
+    names: dict[tuple[str, str], list[str]] = {}
+    for event, number, file in notes:
+        names.setdefault((event, file), []).append(_name(number))
+    return [f"{', '.join(of)}: {_EVENTS[event].format(file=_code(file))}" for (event, file), of in names.items()]
+
+
+def _code(file: str) -> str:
+    return file if file.startswith("/") else f"code {file}"

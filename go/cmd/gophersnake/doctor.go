@@ -29,11 +29,13 @@ type diagnosis struct {
 	Libpython   found    `json:"libpython"`
 	Core        found    `json:"core"`
 	Modules     []module `json:"modules"` // NumPy and those that were named; none if Python did not start
-	// Signals are those that a library handles, by name, and its file; none if Python did not start.
-	Signals  map[string]string `json:"signals"`
-	Startup  []phase           `json:"startup"` // none if Python did not start
-	Limits   limits            `json:"limits"`
-	Problems []problem         `json:"problems"`
+	// Signals are those that a library handles, by name, its file, and what was mended; none if Python did not start.
+	Signals map[string]string `json:"signals"`
+	// Mended says what C code did to signals and was mended, in sentences.
+	Mended   []string  `json:"signals_mended"`
+	Startup  []phase   `json:"startup"` // none if Python did not start
+	Limits   limits    `json:"limits"`
+	Problems []problem `json:"problems"`
 
 	idle string // see idleEnvironment
 }
@@ -95,7 +97,7 @@ func doctor(args []string, stdout, stderr io.Writer) (int, error) {
 func diagnose(config python.Config, modules []string, report func(step string, d *diagnosis) error) error {
 	d := &diagnosis{
 		Gophersnake: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Modules: []module{}, Signals: map[string]string{}, Startup: []phase{}, Limits: readLimits(), Problems: []problem{},
+		Modules: []module{}, Signals: map[string]string{}, Mended: []string{}, Startup: []phase{}, Limits: readLimits(), Problems: []problem{},
 	}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		d.Gophersnake = build.Main.Version
@@ -120,6 +122,9 @@ func diagnose(config python.Config, modules []string, report func(step string, d
 			{"import NumPy", env.Startup.NumPy.Seconds()},
 		}
 		d.load(in, "numpy")
+		if stop, err := python.Bind[func() error](in, "gophersnake.signals:stop_telling"); err == nil {
+			_ = stop() // what it would log is in the report
+		}
 		d.lookAtSignals(in, "numpy")
 		for _, name := range modules {
 			if err := report("import "+name, d); err != nil {
@@ -202,8 +207,8 @@ func (d *diagnosis) load(in *python.Interpreter, name string) (took time.Duratio
 	return took
 }
 
-// lookAtSignals complains of handlers that libraries have installed since it looked last. Python code cannot do that, and what
-// extension modules do while they are loaded is undone.
+// lookAtSignals complains of handlers that libraries have installed since it looked last, and notes what was mended. Python code
+// cannot install any, and what extension modules do while they are loaded is undone.
 func (d *diagnosis) lookAtSignals(in *python.Interpreter, module string) {
 	find, err := python.Bind[func() (map[string]string, error)](in, "gophersnake.signals:taken")
 	var taken map[string]string
@@ -213,13 +218,18 @@ func (d *diagnosis) lookAtSignals(in *python.Interpreter, module string) {
 	if err != nil {
 		d.complain(fmt.Errorf("whether libraries handle signals is not known: %w", err))
 	}
+	if mended, err := python.Bind[func() ([]string, error)](in, "gophersnake.signals:mended"); err == nil {
+		if sentences, err := mended(); err == nil && len(sentences) > 0 {
+			d.Mended = sentences
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(taken)) {
 		if d.Signals[name] == taken[name] {
 			continue
 		}
 		d.Signals[name] = taken[name]
 		d.complain(fmt.Errorf("since module %s was imported, %s is handled by C code (%s) and not by Go: %w", module, name, taken[name],
-			python.Advice("look for a setting of that library which leaves signals alone; what signal.Notify is called for after the import is Go's again")))
+			python.Advice("look for a setting of that library which leaves signals alone (a JVM has -Xrs): signal.Notify hears of this one when the library lets go of it")))
 	}
 }
 
@@ -306,6 +316,9 @@ func (d *diagnosis) print(to io.Writer) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Signals)) {
 		line(name, "", "handled by C code: "+d.Signals[name])
+	}
+	for _, sentence := range d.Mended {
+		line("mended", "", sentence)
 	}
 	if err := w.Flush(); err != nil {
 		return err

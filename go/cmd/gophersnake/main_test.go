@@ -299,7 +299,7 @@ func examine(t *testing.T, status int, changes []string, args ...string) diagnos
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"healthy", "gophersnake", "go", "platform", "python", "libpython", "core", "modules", "signals", "startup", "limits", "problems",
+		"healthy", "gophersnake", "go", "platform", "python", "libpython", "core", "modules", "signals", "signals_mended", "startup", "limits", "problems",
 	} {
 		if value := string(fields[name]); value == "" || value == "null" {
 			t.Errorf("%s is %q", name, value)
@@ -447,11 +447,16 @@ signal(12, ctypes.cast(taken, ctypes.c_void_p))
 `))
 	d := examine(t, 1, nil, "-path", folder, "takes", "json")
 	d.wants(t, problem{"since module takes was imported, SIGUSR2 is handled by C code", "signal.Notify"})
-	if len(d.Signals) != 1 || d.Signals["SIGUSR2"] == "" {
+	if len(d.Signals) != 1 || d.Signals["SIGUSR2"] != "made at run time (without SA_ONSTACK, which was added)" {
 		t.Errorf("signals: %v", d.Signals)
+	}
+	if len(d.Mended) != 1 || !strings.HasPrefix(d.Mended[0], "SIGUSR2: handled by code made at run time without SA_ONSTACK") {
+		t.Errorf("mended: %v", d.Mended)
 	}
 	gophersnake(t, "", nil, "doctor", "-path", folder, "takes").says(t, 1, "\nSIGUSR2            handled by C code: ", "")
 	gophersnake(t, "", nil, "doctor").says(t, 0, "\nsignals            as Go handles them\n", "")
+	dropped := filepath.Dir(write(t, "drops.py", "import ctypes\nctypes.CDLL(None).sigignore(12)\n"))
+	gophersnake(t, "", nil, "doctor", "-path", dropped, "drops").says(t, 0, "SIGUSR2: was to be ignored, or to have its default, by ", "")
 }
 
 // A module that prints does not disturb the report; one that ends the process is named, and the rest is there.
