@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-use crate::signal;
+use crate::{pending, signal};
 
 /// What a call is doing.
 #[repr(u64)]
@@ -192,6 +192,11 @@ pub(crate) fn now() -> u64 {
     }
 }
 
+/// Lets the clock look after what waits for Python's main thread, be it that no call is ever made.
+pub(crate) fn start() {
+    touch();
+}
+
 #[cold]
 fn touch() -> u64 {
     if STATE.swap(USED, Ordering::Relaxed) == ASLEEP {
@@ -214,8 +219,11 @@ fn touch() -> u64 {
 fn tick() {
     signal::set_sigpipe_blocked(true); // as on all threads that are not the host's
     let mut idle = 0;
+    let mut ticks = 0_u32;
     loop {
         std::thread::sleep(TICK);
+        ticks = ticks.wrapping_add(1);
+        pending::look(ticks);
         CLOCK.fetch_max(exact(), Ordering::Relaxed);
         if STATE
             .compare_exchange(USED, UNUSED, Ordering::Relaxed, Ordering::Relaxed)
@@ -231,7 +239,8 @@ fn tick() {
                 .is_ok()
         {
             while STATE.load(Ordering::Relaxed) == ASLEEP {
-                std::thread::park();
+                std::thread::park_timeout(pending::IDLE_LOOK);
+                pending::look(0);
             }
             idle = 0;
         }

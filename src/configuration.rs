@@ -33,11 +33,40 @@ pub(crate) fn initialize(executable: &str) -> Result<(), String> {
             }
         }
     }
+    set_character_locale();
     // SAFETY: the signature is that of `initconfig.h` from 3.14 on.
     let create: Option<unsafe extern "C" fn() -> *mut c_void> = unsafe { symbol(c"PyInitConfig_Create") };
     match create {
         Some(create) => initialize_by_name(create, executable),
         None => initialize_by_layout(executable),
+    }
+}
+
+/// Sets the locale of C for characters as `python` does, where the host has not: to that of the environment, or to UTF-8 if
+/// that is none. C code needs it for wide characters, and Python for `encoding="locale"`. Nothing else of the locale changes: what
+/// C code reads and prints of numbers stays as it is.
+///
+/// Isolated, CPython does not do it itself.
+fn set_character_locale() {
+    let set = |name: &CStr| {
+        // SAFETY: a string of C. glibc replaces what it had before, which for the locale "C" lies in its constant data and is
+        // never freed, by a pointer, when the new one is complete: a thread that converts characters at this moment has the old
+        // or the new one. Like the rest of CPython's start, it reads the environment.
+        let chosen = unsafe { libc::setlocale(libc::LC_CTYPE, name.as_ptr()) };
+        // SAFETY: a string of C, valid until the next change.
+        (!chosen.is_null()).then(|| unsafe { CStr::from_ptr(chosen) }.to_owned())
+    };
+    let is_default = |name: &CStr| name == c"C" || name == c"POSIX";
+    // SAFETY: with NULL, it only tells; the strings are valid until the next change.
+    let current = unsafe { libc::setlocale(libc::LC_CTYPE, std::ptr::null()) };
+    // SAFETY: as above.
+    if current.is_null() || !is_default(unsafe { CStr::from_ptr(current) }) {
+        return;
+    }
+    let found = set(c"").is_some_and(|name| !is_default(&name));
+    // PEP 538: whoever says LC_ALL=C means it.
+    if !found && std::env::var_os("LC_ALL").is_none_or(|value| value.is_empty()) {
+        let _ = [c"C.UTF-8", c"C.utf8", c"UTF-8"].into_iter().find_map(set);
     }
 }
 
@@ -160,7 +189,7 @@ fn initialize_by_layout(executable: &str) -> Result<(), String> {
     // and the functions are called in the order that `initconfig.h` demands.
     unsafe {
         init_preconfig(preconfig);
-        // Go programs speak UTF-8, and nobody has called `setlocale` for Python to take its encoding from.
+        // Go programs speak UTF-8, whatever the environment says.
         preconfig.byte_add(UTF8_MODE_OFFSET).cast::<c_int>().write(1);
         preinitialize(preconfig).check()?;
         init_config(config);

@@ -48,9 +48,15 @@ void function_call_array(uintptr_t function, uintptr_t frame, const uint8_t *len
 // Tells the core to call Go's functions through the one below.
 snake_error *callback_install(void);
 
+// Has Go's function below run on Python's main thread, with the number.
+snake_error *interpreter_run(uintptr_t number);
+
 #pragma GCC visibility pop
 
 // Written in Go: calls the function of the invocation.
 extern void gophersnakeCallback(snake_invocation *invocation);
+
+// Written in Go: makes the call with that number.
+extern void gophersnakeMainThread(uintptr_t number);
 
 #endif

@@ -10,24 +10,29 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from gophersnake import main_thread
+
 
 def install(set_sigpipe_blocked: Callable[[bool], bool]) -> None:
     """Let threads that hosted code starts behave as in any other program.
 
-    They are no daemons unless it says so: a new thread inherits this from the one that starts it, and ``threading``
-    takes the host's threads for daemons. And a pipe that nobody reads raises ``BrokenPipeError`` in them: where the
-    host keeps the handler of SIGPIPE, the signal would end the process on a thread that is not the host's, so they do
-    not receive it. ``set_sigpipe_blocked`` changes that for the calling thread, and tells how it was.
+    They are no daemons unless it says so: a new thread inherits this from the one that makes it, and ``threading``
+    takes the host's threads for daemons, as in any program that embeds Python. And a pipe that nobody reads raises
+    ``BrokenPipeError`` in them: where the host keeps the handler of SIGPIPE, the signal would end the process on a
+    thread that is not the host's, so they do not receive it. ``set_sigpipe_blocked`` changes
+    that for the calling thread, and tells how it was.
     """
     global _set_sigpipe_blocked
     _set_sigpipe_blocked = set_sigpipe_blocked
-    make = threading._DummyThread.__init__
+    make = threading.Thread.__init__
 
-    def make_host_thread(self: threading._DummyThread) -> None:
-        make(self)
-        self._daemonic = False  # type: ignore[attr-defined]
+    @functools.wraps(make)
+    def make_thread(self: threading.Thread, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        if kwargs.get("daemon") is None and isinstance(threading.current_thread(), threading._DummyThread):
+            self._daemonic = False  # type: ignore[attr-defined]
 
-    threading._DummyThread.__init__ = make_host_thread  # type: ignore[method-assign]
+    threading.Thread.__init__ = make_thread  # type: ignore[method-assign]
     for module, name in (
         (_thread, "start_new_thread"),
         (_thread, "start_new"),
@@ -36,7 +41,7 @@ def install(set_sigpipe_blocked: Callable[[bool], bool]) -> None:
         (threading, "_start_joinable_thread"),
     ):
         if hasattr(module, name):
-            setattr(module, name, _with_mask(getattr(module, name), True))
+            setattr(module, name, _with_mask(main_thread.for_call(getattr(module, name)), True))
 
 
 _set_sigpipe_blocked: Callable[[bool], bool]

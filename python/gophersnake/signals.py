@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _imp
 import _signal  # type: ignore[import-not-found]
+import _thread
 import faulthandler
 import functools
 import signal
@@ -15,6 +16,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from gophersnake import main_thread
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -103,6 +106,8 @@ def install(
     for function in (siginterrupt, set_wakeup_fd, pthread_sigmask):
         replace(_signal, function.__name__, function)
     replace(_signal, "signal", set_handler)
+    replace(_signal, "getsignal", main_thread.handler_of)
+    replace(_thread, "interrupt_main", main_thread.interrupt)
     for function in (enable, register):
         replace(faulthandler, function.__name__, function)
 
