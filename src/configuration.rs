@@ -5,6 +5,7 @@
 )]
 
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+use std::ptr::null_mut;
 
 /// A symbol of what the process has loaded globally.
 ///
@@ -42,31 +43,35 @@ pub(crate) fn initialize(executable: &str) -> Result<(), String> {
     }
 }
 
-/// Sets the locale of C for characters as `python` does, where the host has not: to that of the environment, or to UTF-8 if
-/// that is none. C code needs it for wide characters, and Python for `encoding="locale"`. Nothing else of the locale changes: what
-/// C code reads and prints of numbers stays as it is.
-///
-/// Isolated, CPython does not do it itself.
+/// Sets the locale of C for characters, where the host has not: to that of the environment if it speaks UTF-8, else to "C.UTF-8".
+/// C code needs it for wide characters, and Python for `encoding="locale"`. Nothing else of the locale changes: what C code
+/// reads and prints of numbers stays as it is. Isolated, CPython does not do it itself.
 fn set_character_locale() {
-    let set = |name: &CStr| {
-        // SAFETY: a string of C. glibc replaces what it had before, which for the locale "C" lies in its constant data and is
-        // never freed, by a pointer, when the new one is complete: a thread that converts characters at this moment has the old
-        // or the new one. Like the rest of CPython's start, it reads the environment.
-        let chosen = unsafe { libc::setlocale(libc::LC_CTYPE, name.as_ptr()) };
-        // SAFETY: a string of C, valid until the next change.
-        (!chosen.is_null()).then(|| unsafe { CStr::from_ptr(chosen) }.to_owned())
+    // SAFETY: with NULL, it only tells; the string is valid until the next change.
+    let is_unset = unsafe {
+        let current = libc::setlocale(libc::LC_CTYPE, std::ptr::null());
+        !current.is_null() && matches!(CStr::from_ptr(current).to_bytes(), b"C" | b"POSIX")
     };
-    let is_default = |name: &CStr| name == c"C" || name == c"POSIX";
-    // SAFETY: with NULL, it only tells; the strings are valid until the next change.
-    let current = unsafe { libc::setlocale(libc::LC_CTYPE, std::ptr::null()) };
-    // SAFETY: as above.
-    if current.is_null() || !is_default(unsafe { CStr::from_ptr(current) }) {
+    if !is_unset {
         return;
     }
-    let found = set(c"").is_some_and(|name| !is_default(&name));
-    // PEP 538: whoever says LC_ALL=C means it.
-    if !found && std::env::var_os("LC_ALL").is_none_or(|value| value.is_empty()) {
-        let _ = [c"C.UTF-8", c"C.utf8", c"UTF-8"].into_iter().find_map(set);
+    // By a look, since whatever is set must never be replaced: see below. SAFETY: as their manuals say; like the rest of CPython's
+    // start, it reads the environment.
+    let is_utf8 = unsafe {
+        let locale = libc::newlocale(libc::LC_CTYPE_MASK, c"".as_ptr(), null_mut());
+        !locale.is_null() && {
+            let is_utf8 = CStr::from_ptr(libc::nl_langinfo_l(libc::CODESET, locale)) == c"UTF-8";
+            libc::freelocale(locale);
+            is_utf8
+        }
+    };
+    let names: &[&CStr] = if is_utf8 { &[c""] } else { &[c"C.UTF-8", c"C.utf8"] };
+    for name in names {
+        // SAFETY: a string of C. When the new locale is complete, glibc replaces the old one by a pointer. That was "C", which lies
+        // in constant data and is never freed: a thread that converts characters at this moment has the old or the new one.
+        if !unsafe { libc::setlocale(libc::LC_CTYPE, name.as_ptr()) }.is_null() {
+            return;
+        }
     }
 }
 

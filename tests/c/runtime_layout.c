@@ -4,6 +4,7 @@
 
 #include <internal/pycore_runtime.h>
 
+#include <internal/pycore_ceval.h>
 #include <internal/pycore_interp.h>
 
 #include <stddef.h>
