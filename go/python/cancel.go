@@ -418,9 +418,9 @@ func (in *Interpreter) Worker(ctx context.Context) *Worker {
 	return w
 }
 
-// MainThread returns a worker that is Python's main thread, for what must run there: jpype.shutdownJVM, most of what has
-// windows, whatever asks for threading.main_thread. All other calls are never on that thread. Its workers share it: their
-// calls run one after the other.
+// MainThread returns a worker that is Python's main thread, for what must run there: jpype.shutdownJVM, which needs jpype.startJVM
+// there as well, most of what has windows, whatever asks for threading.main_thread. All other calls are never on that thread.
+// Its workers share it: their calls run one after the other.
 //
 //	main := in.MainThread(ctx)
 //	defer main.Close()
