@@ -730,6 +730,18 @@ struct snake_error *snake_interpreter_start(const struct snake_config *config);
 // goes on. Called again, it waits again. Any thread. There is no way back.
 struct snake_error *snake_interpreter_shutdown(uint64_t timeout);
 
+// Runs a function of the host's on Python's main thread, not attached: the calls that it makes are made there. Returns at once;
+// the functions run in the order in which they came. One that blocks keeps from running what is left for that thread: other
+// such functions, pending calls of C code, and `snake_interpreter_shutdown`.
+//
+// Any thread; never attaches.
+//
+// # Safety
+//
+// `run` must be a function that may be called on any thread and must not unwind; `argument` is passed on to it.
+struct snake_error *snake_interpreter_run(void (*run)(void *argument),
+                                          void *argument);
+
 // Reads the counters. Any thread; never attaches.
 //
 // # Safety

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-use crate::signal;
+use crate::{pending, signal};
 
 /// What a call is doing.
 #[repr(u64)]
@@ -171,8 +171,6 @@ impl Drop for UnderWay {
 const TICK: Duration = Duration::from_millis(10);
 /// After so many ticks without a call, it sleeps.
 const IDLE_TICKS: u32 = 100;
-/// It looks at the handlers of signals so often while it sleeps.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// When the clock ticked last.
 static CLOCK: AtomicU64 = AtomicU64::new(0);
@@ -192,6 +190,11 @@ pub(crate) fn now() -> u64 {
     } else {
         touch()
     }
+}
+
+/// Lets the clock look after what waits for Python's main thread, be it that no call is ever made.
+pub(crate) fn start() {
+    touch();
 }
 
 #[cold]
@@ -216,8 +219,11 @@ fn touch() -> u64 {
 fn tick() {
     signal::set_sigpipe_blocked(true); // as on all threads that are not the host's
     let mut idle = 0;
+    let mut ticks = 0_u32;
     loop {
         std::thread::sleep(TICK);
+        ticks = ticks.wrapping_add(1);
+        pending::look(ticks);
         CLOCK.fetch_max(exact(), Ordering::Relaxed);
         signal::look();
         if STATE
@@ -234,7 +240,8 @@ fn tick() {
                 .is_ok()
         {
             while STATE.load(Ordering::Relaxed) == ASLEEP {
-                std::thread::park_timeout(IDLE);
+                std::thread::park_timeout(pending::IDLE_LOOK);
+                pending::look(0);
                 signal::look(); // threads of libraries go on
             }
             idle = 0;

@@ -53,6 +53,14 @@ impl<'py> Call<'_, 'py> {
         })
     }
 
+    /// The first argument, if there is one that has no name.
+    pub(crate) fn first(&self) -> Option<Bound<'py, PyAny>> {
+        (self.positional > 0).then(|| {
+            // SAFETY: as in `only`.
+            unsafe { Bound::from_borrowed_ptr(self.py, *self.args) }
+        })
+    }
+
     /// Calls the original with the same arguments.
     pub(crate) fn original(&self) -> PyResult<Py<PyAny>> {
         match self.only() {

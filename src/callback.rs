@@ -269,7 +269,13 @@ impl GoFunction {
         // What the host gave back meanwhile, which would else wait for its next call: a loop in Python may call its
         // functions millions of times before.
         object::release_pending();
-        let reply = reply?;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(failure) => {
+                interrupt::raise_pending(py, false)?;
+                return Err(failure);
+            }
+        };
         interrupt::raise_pending(py, invocation.outcome == Outcome::Returned as u32)?;
         if invocation.outcome == Outcome::Returned as u32 {
             return Ok(reply);

@@ -5,6 +5,7 @@
 )]
 
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+use std::ptr::null_mut;
 
 /// A symbol of what the process has loaded globally.
 ///
@@ -33,11 +34,44 @@ pub(crate) fn initialize(executable: &str) -> Result<(), String> {
             }
         }
     }
+    set_character_locale();
     // SAFETY: the signature is that of `initconfig.h` from 3.14 on.
     let create: Option<unsafe extern "C" fn() -> *mut c_void> = unsafe { symbol(c"PyInitConfig_Create") };
     match create {
         Some(create) => initialize_by_name(create, executable),
         None => initialize_by_layout(executable),
+    }
+}
+
+/// Sets the locale of C for characters, where the host has not: to that of the environment if it speaks UTF-8, else to "C.UTF-8".
+/// C code needs it for wide characters, and Python for `encoding="locale"`. Nothing else of the locale changes: what C code
+/// reads and prints of numbers stays as it is. Isolated, CPython does not do it itself.
+fn set_character_locale() {
+    // SAFETY: with NULL, it only tells; the string is valid until the next change.
+    let is_unset = unsafe {
+        let current = libc::setlocale(libc::LC_CTYPE, std::ptr::null());
+        !current.is_null() && matches!(CStr::from_ptr(current).to_bytes(), b"C" | b"POSIX")
+    };
+    if !is_unset {
+        return;
+    }
+    // By a look, since whatever is set must never be replaced: see below. SAFETY: as their manuals say; like the rest of CPython's
+    // start, it reads the environment.
+    let is_utf8 = unsafe {
+        let locale = libc::newlocale(libc::LC_CTYPE_MASK, c"".as_ptr(), null_mut());
+        !locale.is_null() && {
+            let is_utf8 = CStr::from_ptr(libc::nl_langinfo_l(libc::CODESET, locale)) == c"UTF-8";
+            libc::freelocale(locale);
+            is_utf8
+        }
+    };
+    let names: &[&CStr] = if is_utf8 { &[c""] } else { &[c"C.UTF-8", c"C.utf8"] };
+    for name in names {
+        // SAFETY: a string of C. When the new locale is complete, glibc replaces the old one by a pointer. That was "C", which lies
+        // in constant data and is never freed: a thread that converts characters at this moment has the old or the new one.
+        if !unsafe { libc::setlocale(libc::LC_CTYPE, name.as_ptr()) }.is_null() {
+            return;
+        }
     }
 }
 
@@ -160,7 +194,7 @@ fn initialize_by_layout(executable: &str) -> Result<(), String> {
     // and the functions are called in the order that `initconfig.h` demands.
     unsafe {
         init_preconfig(preconfig);
-        // Go programs speak UTF-8, and nobody has called `setlocale` for Python to take its encoding from.
+        // Go programs speak UTF-8, whatever the environment says.
         preconfig.byte_add(UTF8_MODE_OFFSET).cast::<c_int>().write(1);
         preinitialize(preconfig).check()?;
         init_config(config);

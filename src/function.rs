@@ -347,6 +347,7 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
             // SAFETY: the caller's promise.
             unsafe { run_one(&function, call, &described, direct, &attached) }
         });
+        attached.end_call_of_batch();
         if error.is_null() {
             scratch.take_back(&call.result);
         }

@@ -1,13 +1,14 @@
 //! Starting CPython once, isolated, and shutting it down.
 //!
-//! One OS thread owns the start and lives for ever; it is Python's main thread. It takes jobs: start, and finish.
+//! One OS thread owns the start and lives for ever; it is Python's main thread. It takes jobs: start, finish, and calls of the
+//! host that must be made there. In between, it does what others leave for it to do.
 //! CPython is never finalised, because NumPy refuses to load a second time.
 #![expect(
     unsafe_code,
     reason = "attaches the thread that owns the start, and switches the garbage collector"
 )]
 
-use std::ffi::c_ulong;
+use std::ffi::{c_ulong, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -23,8 +24,8 @@ use crate::error::{Error, ErrorCode, Report};
 use crate::handler::{self, Unchanged};
 use crate::signal::{self, set_sigpipe_blocked};
 use crate::{
-    activity, array, builtin, callback, configuration, interrupt, lease, object, output, package, process, stack,
-    thread_state,
+    activity, array, builtin, callback, configuration, interrupt, lease, object, output, package, pending, process,
+    stack, thread_state,
 };
 
 /// How to start the interpreter.
@@ -114,6 +115,32 @@ pub extern "C" fn snake_interpreter_shutdown(timeout: u64) -> *mut Error {
     })
 }
 
+/// Runs a function of the host's on Python's main thread, not attached: the calls that it makes are made there. Returns at once;
+/// the functions run in the order in which they came. One that blocks keeps from running what is left for that thread: other
+/// such functions, pending calls of C code, and `snake_interpreter_shutdown`.
+///
+/// Any thread; never attaches.
+///
+/// # Safety
+///
+/// `run` must be a function that may be called on any thread and must not unwind; `argument` is passed on to it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn snake_interpreter_run(
+    run: Option<unsafe extern "C" fn(argument: *mut c_void)>,
+    argument: *mut c_void,
+) -> *mut Error {
+    guarded(|| {
+        check_started()?;
+        let Some(run) = run else {
+            return Err(Box::new(Report::new(
+                ErrorCode::Argument,
+                "run: want a function, got NULL",
+            )));
+        };
+        send_to_main_thread(Job::Run(Run(run, argument)))
+    })
+}
+
 /// Reads the counters. Any thread; never attaches.
 ///
 /// # Safety
@@ -189,31 +216,44 @@ type Reply = Sender<Result<(), Box<Report>>>;
 enum Job {
     Start(Environment, Reply),
     Finish(Reply),
+    Run(Run),
 }
+
+/// A function of the host's and its argument.
+struct Run(unsafe extern "C" fn(*mut c_void), *mut c_void);
+
+// SAFETY: the contract of `snake_interpreter_run` says that it may be called on any thread.
+unsafe impl Send for Run {}
 
 /// The way to Python's main thread; none before the first start.
 static MAIN_THREAD: Mutex<Option<Sender<Job>>> = Mutex::new(None);
 
-/// Sends a job to the main thread, creating it if need be, and waits for the answer.
+/// Sends a job to the main thread, creating it if need be.
+fn send_to_main_thread(job: Job) -> Result<(), Box<Report>> {
+    let failed = |what: &str| Box::new(Report::new(ErrorCode::Start, what));
+    let mut main_thread = MAIN_THREAD.lock().unwrap_or_else(PoisonError::into_inner);
+    if main_thread.is_none() {
+        pending::prepare().map_err(|error| failed(&format!("cannot make a pipe: {error}")))?;
+        let (jobs, queue) = channel();
+        std::thread::Builder::new()
+            .name("gophersnake".to_owned())
+            .stack_size(stack::default_size().max(8 << 20))
+            .spawn(move || MainThread::default().work(&queue))
+            .map_err(|error| failed(&format!("cannot create a thread: {error}")))?;
+        *main_thread = Some(jobs);
+    }
+    if let Some(jobs) = &*main_thread {
+        jobs.send(job).map_err(|_| failed("Python's main thread has ended"))?;
+        pending::wake();
+    }
+    Ok(())
+}
+
+/// Sends a job to the main thread and waits for the answer.
 fn ask_main_thread(job: impl FnOnce(Reply) -> Job, patience: Option<Duration>) -> Result<(), Box<Report>> {
     let failed = |what: &str| Box::new(Report::new(ErrorCode::Start, what));
     let (reply, answer) = channel();
-    {
-        let mut main_thread = MAIN_THREAD.lock().unwrap_or_else(PoisonError::into_inner);
-        if main_thread.is_none() {
-            let (jobs, queue) = channel();
-            std::thread::Builder::new()
-                .name("gophersnake".to_owned())
-                .stack_size(stack::default_size().max(8 << 20))
-                .spawn(move || MainThread::default().work(&queue))
-                .map_err(|error| failed(&format!("cannot create a thread: {error}")))?;
-            *main_thread = Some(jobs);
-        }
-        if let Some(jobs) = &*main_thread {
-            jobs.send(job(reply))
-                .map_err(|_| failed("Python's main thread has ended"))?;
-        }
-    }
+    send_to_main_thread(job(reply))?;
     match patience {
         None => answer.recv().map_err(|_| failed("Python's main thread has ended"))?,
         Some(patience) => match answer.recv_timeout(patience) {
@@ -225,6 +265,19 @@ fn ask_main_thread(job: impl FnOnce(Reply) -> Job, patience: Option<Duration>) -
             Err(RecvTimeoutError::Disconnected) => Err(failed("Python's main thread has ended")),
         },
     }
+}
+
+/// Whether Python's main thread runs a function of the host's.
+static RUNS: AtomicBool = AtomicBool::new(false);
+
+/// Interrupts the call that Python's main thread is in, as a signal does; tells whether there was one. Attached.
+pub(crate) fn interrupt_main_call() -> bool {
+    let runs = RUNS.load(Ordering::Relaxed);
+    if runs {
+        // SAFETY: any thread may. While this thread is attached, the call may end, but no other can begin there: see `take`.
+        unsafe { ffi::PyErr_SetInterrupt() };
+    }
+    runs
 }
 
 /// What Python's main thread knows.
@@ -240,22 +293,52 @@ struct MainThread {
 impl MainThread {
     fn work(&mut self, jobs: &Receiver<Job>) {
         set_sigpipe_blocked(true);
-        for job in jobs {
-            let (outcome, reply) = match job {
-                Job::Start(wanted, reply) => {
-                    handler::note_host();
-                    process::watch();
-                    // Importing `signal` installs a handler of SIGINT where the host has none; a .pth file may do worse.
-                    let unchanged = Unchanged::new();
-                    let outcome = self.caught(|this| this.start(&wanted));
-                    drop(unchanged);
-                    (outcome, reply)
-                }
-                Job::Finish(reply) => (self.caught(Self::finish), reply),
-            };
-            // Nobody waits for an answer any more after a time-out.
-            let _ = reply.send(outcome);
+        loop {
+            let serve = pending::wait();
+            for job in jobs.try_iter() {
+                self.take(job);
+            }
+            if serve {
+                self.serve();
+            }
         }
+    }
+
+    fn take(&mut self, job: Job) {
+        let (outcome, reply) = match job {
+            Job::Start(wanted, reply) => {
+                handler::note_host();
+                process::watch();
+                // Importing `signal` installs a handler of SIGINT where the host has none; a .pth file may do worse.
+                let unchanged = Unchanged::new();
+                let outcome = self.caught(|this| this.start(&wanted));
+                drop(unchanged);
+                (outcome, reply)
+            }
+            Job::Finish(reply) => (self.caught(Self::finish), reply),
+            Job::Run(Run(run, argument)) => {
+                let Some((_, state)) = self.started else { return };
+                RUNS.store(true, Ordering::Relaxed);
+                // SAFETY: the contract of `snake_interpreter_run`.
+                thread_state::lend(state, || unsafe { run(argument) });
+                RUNS.store(false, Ordering::Relaxed);
+                // An interrupt that was meant for its calls must not meet the next.
+                return self.serve();
+            }
+        };
+        // Nobody waits for an answer any more after a time-out.
+        let _ = reply.send(outcome);
+    }
+
+    /// Does what others have left for this thread.
+    fn serve(&mut self) {
+        let Some((_, state)) = self.started else { return };
+        let _ = self.caught(|_| {
+            attached_as(state, |py| {
+                pending::serve(py);
+                Ok(())
+            })
+        });
     }
 
     fn caught(&mut self, job: impl FnOnce(&mut Self) -> Result<(), Box<Report>>) -> Result<(), Box<Report>> {
@@ -316,6 +399,7 @@ impl MainThread {
             }
         };
         attached_as(state, |py| prepare(py, wanted))?;
+        activity::start();
         STATE.store(RUNNING, Ordering::Release);
         Ok(())
     }
@@ -395,9 +479,10 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
         LOADED.store(true, Ordering::Relaxed);
     }
     if !INSTALLED.swap(true, Ordering::Relaxed) {
+        pending::find_word(py);
         builtin::install(py)?;
-        package::module(py, "lifecycle")?.call_method0("install")?;
         interrupt::install(py)?;
+        package::module(py, "lifecycle")?.call_method0("install")?;
         stack::install(py, wanted.version)?;
         output::install(py)?;
         signal::install(py)?;
@@ -482,7 +567,11 @@ fn missing_library(reason: &str) -> Option<(&str, String)> {
     let (before, _) = reason.split_once(": cannot open shared object file")?;
     let library = before.rsplit(' ').next()?;
     let (name, number) = library.split_once(".so.")?;
-    let dash = if name.ends_with(|letter: char| letter.is_ascii_digit()) { "-" } else { "" };
+    let dash = if name.ends_with(|letter: char| letter.is_ascii_digit()) {
+        "-"
+    } else {
+        ""
+    };
     let package = match name {
         "libz" => "zlib1g".to_owned(),
         _ => format!("{}{dash}{number}", name.to_lowercase()),

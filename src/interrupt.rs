@@ -3,19 +3,26 @@
 //! CPython can raise an exception in another thread: between two instructions of bytecode, whenever the thread gets to
 //! one. Alone, that would hit whatever call the thread makes by then. So each call that can be interrupted has a serial
 //! number, which is compared while the GIL is held, and what was raised but not yet delivered is taken back at its end.
+//!
+//! Hosted code interrupts calls as well: `_thread.interrupt_main` raises `KeyboardInterrupt` in the call that has started the
+//! thread. Such calls, the host's contexts aside, have a number from when they start a thread: see `gophersnake.main_thread`.
 #![expect(unsafe_code, reason = "shares memory with the host and other threads")]
 
+use std::collections::HashMap;
 use std::os::raw::c_long;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict};
 
 use crate::boundary::{Failure, attached, out};
 use crate::error::Error;
-use crate::{package, thread_state};
+use crate::handler::Unchanged;
+use crate::{interpreter, package, pending, thread_state};
 
 /// By what a call can be interrupted. It is the host's, which sets `serial` before each call that uses it, to a number
 /// other than 0 that no earlier call had; the library does the rest. It stays valid for ever.
@@ -148,6 +155,7 @@ impl Shared {
         if !self.is_none() {
             self.pending().store(0, Ordering::Relaxed);
             self.take_back();
+            numbered_arrived(); // one is enough
         }
     }
 
@@ -176,7 +184,7 @@ impl Shared {
 pub(crate) fn raise_pending(py: Python<'_>, returned: bool) -> Result<(), Failure> {
     let shared = thread_state::interrupt();
     if !shared.is_pending() {
-        return Ok(());
+        return raise_numbered(returned);
     }
     let exception = package::module(py, "errors")?.getattr("GoCancelled")?;
     if returned {
@@ -188,10 +196,167 @@ pub(crate) fn raise_pending(py: Python<'_>, returned: bool) -> Result<(), Failur
     Ok(())
 }
 
-/// Lets `GoCancelled` say that it has arrived: whoever makes one is the interpreter, which raises it.
+/// Lets `GoCancelled` say that it has arrived: whoever makes one is the interpreter, which raises it. And lets hosted code
+/// interrupt calls.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     let arrived = PyCFunction::new_closure(py, Some(c"arrived"), None, |_, _| thread_state::interrupt().arrive())?;
-    package::module(py, "errors")?.setattr("arrived", arrived)
+    package::module(py, "errors")?.setattr("arrived", arrived)?;
+    let module = package::module(py, "main_thread")?;
+    let arrived = PyCFunction::new_closure(py, Some(c"arrived"), None, |_, _| numbered_arrived())?;
+    let number = PyCFunction::new_closure(py, Some(c"number_call"), None, |_, _| number_call())?;
+    let interrupt = PyCFunction::new_closure(py, Some(c"interrupt_call"), None, |arguments, _| {
+        let number = arguments.get_item(0)?.extract()?;
+        interrupt_numbered(number, &arguments.get_item(1)?)
+    })?;
+    let tell = PyCFunction::new_closure(py, Some(c"tell"), None, |arguments, _| {
+        PyErr::from_value(arguments.get_item(0)?).write_unraisable(arguments.py(), None);
+        Ok::<_, PyErr>(())
+    })?;
+    let main = PyCFunction::new_closure(py, Some(c"interrupt_main_call"), None, |_, _| {
+        interpreter::interrupt_main_call()
+    })?;
+    // While this runs, SIGINT is Python's, for the time that it takes to note a handler which is not the system's.
+    let unchanged = Unchanged::new();
+    let installed = module.call_method1(
+        "install",
+        (pending::descriptor(), number, interrupt, main, arrived, tell),
+    );
+    drop(unchanged);
+    installed?;
+    // SAFETY: attached, on Python's main thread.
+    if unsafe { ffi::PyErr_CheckSignals() } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    module.call_method0("begin")?;
+    Ok(())
+}
+
+/// A call that has a number.
+struct Numbered {
+    /// The thread of the call, as CPython takes it.
+    thread: c_long,
+    /// By what the host can interrupt it.
+    shared: Shared,
+    /// Its thread runs something else meanwhile: a function of the host's, or another call.
+    is_paused: bool,
+    /// The exception to raise, or which was raised but did not arrive.
+    exception: Option<Py<PyAny>>,
+}
+
+// SAFETY: `Shared` points to what lives for ever and is used atomically.
+unsafe impl Send for Numbered {}
+
+impl Numbered {
+    /// Raises what there is to raise, or takes it back. Attached.
+    fn raise(&self, exception: Option<&Py<PyAny>>) -> bool {
+        let exception = exception.map_or(null_mut(), Py::as_ptr);
+        // SAFETY: attached; the call has not ended, so that its thread is there.
+        unsafe { ffi::PyThreadState_SetAsyncExc(self.thread, exception) > 0 }
+    }
+}
+
+/// The calls that have a number. Whoever locks this is attached and runs no code of Python's meanwhile.
+static NUMBERED: LazyLock<Mutex<HashMap<u64, Numbered>>> = LazyLock::new(Mutex::default);
+
+fn numbered() -> MutexGuard<'static, HashMap<u64, Numbered>> {
+    NUMBERED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number of the call that this thread is in, 0 if it is in none.
+fn number_call() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = thread_state::number_call(|| {
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        let call = Numbered {
+            // SAFETY: always succeeds.
+            thread: unsafe { libc::pthread_self() }.cast_signed(),
+            shared: thread_state::interrupt(),
+            is_paused: false,
+            exception: None,
+        };
+        numbered().insert(number, call);
+        number
+    });
+    number.unwrap_or(0)
+}
+
+/// Raises an exception in the call with that number. Returns whether it was, as `snake_interrupt_raise` does; none if the call has
+/// ended.
+fn interrupt_numbered(number: u64, exception: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    let starting = starting_threads(exception.py())?;
+    let mut calls = numbered();
+    let Some(call) = calls.get_mut(&number) else {
+        return Ok(None);
+    };
+    if call.shared.is_pending() {
+        return Ok(Some(true)); // it is cancelled
+    }
+    let exception = exception.clone().unbind();
+    if !call.is_paused {
+        if starting.is_some_and(|threads| !threads.is_empty()) {
+            return Ok(Some(false));
+        }
+        call.raise(Some(&exception));
+    }
+    call.exception = Some(exception);
+    Ok(Some(true))
+}
+
+/// The thread of a call runs something else from now on.
+pub(crate) fn pause(number: u64) {
+    if let Some(call) = numbered().get_mut(&number) {
+        call.is_paused = true;
+        if call.exception.is_some() {
+            call.raise(None);
+        }
+    }
+}
+
+/// It runs the call again.
+pub(crate) fn go_on(number: u64) {
+    if let Some(call) = numbered().get_mut(&number) {
+        call.is_paused = false;
+        if let Some(exception) = &call.exception {
+            call.raise(Some(exception));
+        }
+    }
+}
+
+/// A call ends.
+pub(crate) fn end(number: u64) {
+    let call = numbered().remove(&number);
+    if let Some(call) = call
+        && call.exception.is_some()
+    {
+        call.raise(None);
+    }
+}
+
+/// What was raised in the call that this thread is in has arrived.
+fn numbered_arrived() {
+    if let Some(number) = thread_state::number() {
+        let arrived = numbered().get_mut(&number).and_then(|call| call.exception.take());
+        drop(arrived);
+    }
+}
+
+/// Goes on with the call that this thread is in, after a function of the host's, and raises what is pending for it.
+fn raise_numbered(returned: bool) -> Result<(), Failure> {
+    let Some(number) = thread_state::number() else {
+        return Ok(());
+    };
+    if !returned {
+        go_on(number);
+        return Ok(());
+    }
+    let exception = numbered().get_mut(&number).and_then(|call| {
+        call.is_paused = false;
+        call.exception.take()
+    });
+    match exception {
+        None => Ok(()),
+        Some(_) => Err(PyKeyboardInterrupt::new_err(()).into()),
+    }
 }
 
 /// Runs `body`, the Python code of a call, which may be interrupted from now on.

@@ -57,6 +57,7 @@ mod lease;
 mod object;
 mod interrupt;
 mod activity;
+mod pending;
 mod function;
 mod callback;
 mod output;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
+use crate::builtin::Call;
 use crate::handler::{self, Unchanged};
 use crate::{activity, boundary, builtin, interpreter, package, process, stack, thread_state};
 
@@ -31,7 +32,11 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
                 return call.original();
             }
             let before = set_sigpipe_blocked(blocked);
-            let outcome = call.original();
+            let outcome = if module == "_thread" {
+                start_thread(call)
+            } else {
+                call.original()
+            };
             set_sigpipe_blocked(before);
             outcome
         })?;
@@ -67,6 +72,18 @@ pub(crate) fn look() {
     if started.is_err() {
         TELLING.store(false, Ordering::Relaxed); // out of threads: another time
     }
+}
+
+/// Starts a thread, and lets `gophersnake.main_thread` know which call has it started.
+fn start_thread(call: &Call<'_, '_>) -> PyResult<Py<PyAny>> {
+    let py = call.py();
+    let helper = package::module(py, "main_thread")?;
+    let (token, number): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
+        helper.call_method1("starting", (call.first(),))?.extract()?;
+    let outcome = call.original();
+    let thread = outcome.as_ref().ok().map(|thread| thread.bind(py));
+    helper.call_method1("started", (token, number, thread))?;
+    outcome
 }
 
 /// What starts threads and processes, which inherit the mask of the thread that does, and whether they have SIGPIPE

@@ -17,7 +17,7 @@ use crate::error::{ErrorCode, Report};
 use crate::float_mode::FloatMode;
 use crate::interrupt::Shared;
 use crate::lend::Spare;
-use crate::{interpreter, object, process, signal, stack};
+use crate::{interpreter, interrupt, object, process, signal, stack};
 
 unsafe extern "C" {
     // Exported by every libpython, but not part of the limited API.
@@ -42,8 +42,10 @@ pub(crate) struct ThreadState {
     interrupt: Cell<Shared>,
     /// What that call is doing.
     activity: Cell<Writer>,
-    /// Whether `outer` has what to go on with when that call ends.
-    nested: Cell<bool>,
+    /// What there is to do when that call ends: `NESTED` and `NUMBERED`.
+    at_end: Cell<u8>,
+    /// The number by which threads know that call: see `interrupt.rs`. Only valid if `NUMBERED`.
+    number: Cell<u64>,
     /// The calls around that one, if C code that Python has called made it, and not a function of the host's.
     outer: RefCell<Vec<Outer>>,
     /// The thread, as Python's `threading.get_ident` names it.
@@ -59,8 +61,14 @@ struct Outer {
     call: u64,
     keeps: bool,
     activity: Writer,
-    nested: bool,
+    at_end: u8,
+    number: u64,
 }
+
+/// `outer` has what to go on with.
+const NESTED: u8 = 1;
+/// The call has a number.
+const NUMBERED: u8 = 2;
 
 thread_local! {
     static THREAD_STATE: ThreadState = const {
@@ -72,7 +80,8 @@ thread_local! {
             keeps: Cell::new(false),
             interrupt: Cell::new(Shared::NONE),
             activity: Cell::new(Writer::NONE),
-            nested: Cell::new(false),
+            at_end: Cell::new(0),
+            number: Cell::new(0),
             outer: RefCell::new(Vec::new()),
             ident: Cell::new(0),
             float_mode: Cell::new(FloatMode::DEFAULT),
@@ -146,6 +155,21 @@ impl Attached {
         THREAD_STATE.try_with(ThreadState::leave_call).unwrap_or(false)
     }
 
+    /// A call of a batch has ended.
+    #[inline]
+    pub(crate) fn end_call_of_batch(&self) {
+        let end = |state: &ThreadState| {
+            if state.at_end.get() & NUMBERED != 0 {
+                state.end_number();
+            }
+        };
+        // SAFETY: as above.
+        match unsafe { self.kept.as_ref() } {
+            Some(state) => end(state),
+            None => THREAD_STATE.try_with(end).unwrap_or(()),
+        }
+    }
+
     /// The thread, as Python's `threading.get_ident` names it.
     #[inline]
     pub(crate) fn thread(&self) -> u64 {
@@ -168,7 +192,7 @@ fn ident() -> u64 {
 }
 
 /// It was attached before by a guard further up the stack.
-const NESTED: usize = 0;
+const WITHIN: usize = 0;
 /// Python made this thread and its thread state: `before` is this and the state of `PyGILState_Ensure`.
 const FOREIGN: usize = 2;
 
@@ -205,8 +229,8 @@ impl ThreadState {
         self.call.set(0);
         self.activity.set(Writer::NONE);
         let keeps = self.keeps.replace(false);
-        if self.nested.get() {
-            self.take_up();
+        if self.at_end.get() != 0 {
+            self.end_call();
         }
         keeps
     }
@@ -214,25 +238,76 @@ impl ThreadState {
     /// Another call begins within the one that the thread is in.
     #[cold]
     fn put_aside(&self) {
+        self.pause();
         self.outer.borrow_mut().push(Outer {
             call: self.call.get(),
             keeps: self.keeps.replace(false),
             activity: self.activity.get(),
-            nested: self.nested.replace(true),
+            at_end: self.at_end.replace(NESTED),
+            number: self.number.get(),
         });
     }
 
-    /// That call has ended.
+    /// A call ends that has a number, or is within another one.
     #[cold]
-    fn take_up(&self) {
+    fn end_call(&self) {
+        self.end_number();
+        if self.at_end.get() & NESTED == 0 {
+            return;
+        }
         let outer = self.outer.borrow_mut().pop();
         if let Some(outer) = outer {
             self.call.set(outer.call);
             self.keeps.set(outer.keeps);
             self.activity.set(outer.activity);
-            self.nested.set(outer.nested);
+            self.at_end.set(outer.at_end);
+            self.number.set(outer.number);
+            if let Some(number) = self.number() {
+                interrupt::go_on(number);
+            }
         }
     }
+
+    /// The number of the call that the thread is in, if it has one.
+    fn number(&self) -> Option<u64> {
+        (self.at_end.get() & NUMBERED != 0).then(|| self.number.get())
+    }
+
+    /// That call is not what the thread runs from now on.
+    fn pause(&self) {
+        if let Some(number) = self.number() {
+            interrupt::pause(number);
+        }
+    }
+
+    /// The call ends, or that of a batch.
+    #[cold]
+    fn end_number(&self) {
+        if let Some(number) = self.number() {
+            self.at_end.set(self.at_end.get() & !NUMBERED);
+            interrupt::end(number);
+        }
+    }
+}
+
+/// The number of the call that the thread is in, if it has one.
+pub(crate) fn number() -> Option<u64> {
+    THREAD_STATE.try_with(ThreadState::number).ok().flatten()
+}
+
+/// Notes the number of the call that the thread is in, made by `make` unless it has one; none if it is in none.
+pub(crate) fn number_call(make: impl FnOnce() -> u64) -> Option<u64> {
+    let number = THREAD_STATE.try_with(|state| {
+        if state.call.get() == 0 {
+            return None;
+        }
+        Some(state.number().unwrap_or_else(|| {
+            state.number.set(make());
+            state.at_end.set(state.at_end.get() | NUMBERED);
+            state.number.get()
+        }))
+    });
+    number.ok().flatten()
 }
 
 #[cold]
@@ -303,14 +378,15 @@ pub(crate) fn detached(body: impl FnOnce() -> bool) {
             unsafe { ffi::PyEval_RestoreThread(self.0) };
         }
     }
-    let (caller, kept, activity, nested) = THREAD_STATE
+    let (caller, kept, activity, at_end) = THREAD_STATE
         .try_with(|state| {
             state.callbacks.set(state.callbacks.get() + 1);
             let activity = state.activity.replace(Writer::NONE);
-            let nested = state.nested.replace(false);
-            (state.call.replace(0), state.keeps.replace(false), activity, nested)
+            state.pause();
+            let at_end = (state.at_end.replace(0), state.number.get());
+            (state.call.replace(0), state.keeps.replace(false), activity, at_end)
         })
-        .unwrap_or((0, false, Writer::NONE, false));
+        .unwrap_or((0, false, Writer::NONE, (0, 0)));
     let interrupt = exchange_interrupt(Shared::NONE);
     if !interrupt.is_none() {
         interrupt.pause();
@@ -333,10 +409,23 @@ pub(crate) fn detached(body: impl FnOnce() -> bool) {
         state.callbacks.set(state.callbacks.get() - 1);
         state.call.set(caller);
         state.activity.set(activity);
-        state.nested.set(nested);
+        state.at_end.set(at_end.0);
+        state.number.set(at_end.1);
         state.keeps.set(kept || keeps);
         state.float_mode.set(of_host); // a call from within has noted its own
     });
+}
+
+/// Runs `body`, a function of the host's, on Python's main thread, whose state this is and which is not attached: like a thread of
+/// the host, for that time.
+pub(crate) fn lend(main: *mut ffi::PyThreadState, body: impl FnOnce()) {
+    let _ = THREAD_STATE.try_with(|state| {
+        state.kept.set(main);
+        state.ident.set(ident());
+    });
+    body();
+    // What attaches it otherwise does not tell this module.
+    let _ = THREAD_STATE.try_with(|state| state.kept.set(null_mut()));
 }
 
 /// Attaches the calling thread, waiting for the GIL.
@@ -393,7 +482,7 @@ fn attach_slowly(state: &ThreadState) -> Attached {
             if PyGILState_Check() != 0 {
                 return Attached {
                     kept: null(),
-                    before: NESTED,
+                    before: WITHIN,
                 };
             }
             ffi::PyEval_RestoreThread(kept);
@@ -428,7 +517,7 @@ impl Drop for Attached {
             unsafe { ffi::PyEval_SaveThread() };
             // SAFETY: as above.
             unsafe { (*self.kept).float_mode.get() }.restore();
-        } else if self.before != NESTED {
+        } else if self.before != WITHIN {
             let state = if self.before == FOREIGN {
                 ffi::PyGILState_STATE::PyGILState_LOCKED
             } else {

@@ -30,12 +30,15 @@ type crossing struct {
 	state atomic.Int32 // crossingUnderWay and so on
 	done  chan struct{}
 	left  chan struct{} // closed when the caller has left the frame
+	begun chan struct{} // closed when a thread that may be busy begins with it
 }
 
 const (
 	crossingUnderWay int32 = iota
 	crossingDone
 	crossingAbandoned
+	crossingPosted // to a thread that may be busy
+	crossingWithdrawn
 )
 
 // carrier is a goroutine that makes crossings for others.
@@ -111,6 +114,11 @@ func (f *frame) carry(cross func()) error {
 	job := &crossing{frame: f, in: in, cross: cross, done: make(chan struct{}, 1), left: make(chan struct{})}
 	if f.worker == nil {
 		f.carrier.jobs <- job
+	} else if f.worker.isMain {
+		if err := mainThread.post(ctx, job); err != nil {
+			f.call.interrupt = nil
+			return err
+		}
 	} else {
 		select {
 		case f.worker.carrier.jobs <- job:
@@ -372,8 +380,9 @@ func (f *frame) leaveWorker() {
 // Worker is an OS thread of its own for calls of Python, for libraries whose objects belong to the thread that has made
 // them: sqlite3, asyncio, some of torch.
 type Worker struct {
-	carrier *carrier
+	carrier *carrier      // nil if it is Python's main thread
 	turn    chan struct{} // holds a token while a call has the worker
+	isMain  bool
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 }
@@ -408,6 +417,69 @@ func (in *Interpreter) Worker(ctx context.Context) *Worker {
 		}
 	}()
 	return w
+}
+
+// MainThread returns a worker that is Python's main thread, for what must run there: jpype.shutdownJVM, which needs jpype.startJVM
+// there as well, most of what has windows, whatever asks for threading.main_thread. All other calls are never on that thread.
+// Its workers share it: their calls run one after the other.
+//
+//	main := in.MainThread(ctx)
+//	defer main.Close()
+//	err := mainloop(main.Context(ctx))
+//
+// CPython does more on that thread: pending calls of C code (Py_AddPendingCall), threads and exit handlers at [Interpreter.Shutdown].
+// Python code makes room for pending calls as it runs; a call that is blocked in C holds up all that, also when its
+// caller has given it up.
+func (in *Interpreter) MainThread(ctx context.Context) *Worker {
+	w := &Worker{turn: mainThread.turn, isMain: true}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	return w
+}
+
+// mainThread is Python's main thread as workers use it.
+var mainThread = mainThreadQueue{turn: make(chan struct{}, 1)}
+
+type mainThreadQueue struct {
+	turn chan struct{} // of all workers
+	jobs sync.Map      // *crossing by number
+	last atomic.Uint64
+}
+
+// post has the thread make a crossing, and waits until it begins with it. The thread may be busy with others' pending calls, or
+// with a call that was given up.
+func (q *mainThreadQueue) post(ctx context.Context, job *crossing) error {
+	number := q.last.Add(1)
+	job.begun = make(chan struct{})
+	job.state.Store(crossingPosted)
+	q.jobs.Store(number, job)
+	if err := takeError(C.interpreter_run(C.uintptr_t(number))); err != nil {
+		q.jobs.Delete(number)
+		return err
+	}
+	select {
+	case <-job.begun:
+		return nil
+	case <-ctx.Done():
+		if job.state.CompareAndSwap(crossingPosted, crossingWithdrawn) {
+			return contextError(ctx)
+		}
+		return nil
+	}
+}
+
+// gophersnakeMainThread makes the crossing with that number. It runs on Python's main thread, which is not attached.
+//
+//export gophersnakeMainThread
+func gophersnakeMainThread(number C.uintptr_t) {
+	found, ok := mainThread.jobs.LoadAndDelete(uint64(number))
+	if !ok {
+		return
+	}
+	job := found.(*crossing)
+	if job.state.CompareAndSwap(crossingPosted, crossingUnderWay) {
+		close(job.begun)
+		job.make()
+	}
 }
 
 // Context returns a context: calls with it, or with one that is made from it, run on the worker's thread, one after the

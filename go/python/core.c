@@ -18,6 +18,7 @@ extern int __sigaction(int number, const struct sigaction *action, struct sigact
 FORWARD(void, error_free, (snake_error * error), (error))
 FORWARD(snake_error *, interpreter_start, (const snake_config *config), (config))
 FORWARD(snake_error *, interpreter_shutdown, (uint64_t timeout), (timeout))
+FORWARD(snake_error *, interpreter_run, (void (*run)(void *), void *argument), (run, argument))
 FORWARD(snake_error *, interpreter_stats, (snake_stats * stats), (stats))
 FORWARD(void, lease_notify, (int32_t descriptor), (descriptor))
 FORWARD(snake_error *, lease_returned_copy, (uint64_t *leases, size_t capacity, size_t *out_len),
@@ -68,6 +69,15 @@ snake_error *callback_install(void) {
     return snake_callback_install(gophersnakeCallback);
 }
 
+// Go must not see a number that looks like a pointer.
+static void run_on_main_thread(void *number) {
+    gophersnakeMainThread((uintptr_t)number);
+}
+
+snake_error *interpreter_run(uintptr_t number) {
+    return snake_interpreter_run(run_on_main_thread, (void *)number);
+}
+
 static const struct {
     const char *name;
     void *place;
@@ -78,6 +88,7 @@ static const struct {
     {"snake_error_free", &core_error_free},
     {"snake_interpreter_start", &core_interpreter_start},
     {"snake_interpreter_shutdown", &core_interpreter_shutdown},
+    {"snake_interpreter_run", &core_interpreter_run},
     {"snake_interpreter_stats", &core_interpreter_stats},
     {"snake_lease_notify", &core_lease_notify},
     {"snake_lease_returned_copy", &core_lease_returned_copy},

@@ -52,9 +52,15 @@ snake_error *callback_install(void);
 struct sigaction;
 int signal_action(int number, const struct sigaction *action, struct sigaction *previous, const void *caller);
 
+// Has Go's function below run on Python's main thread, with the number.
+snake_error *interpreter_run(uintptr_t number);
+
 #pragma GCC visibility pop
 
 // Written in Go: calls the function of the invocation.
 extern void gophersnakeCallback(snake_invocation *invocation);
+
+// Written in Go: makes the call with that number.
+extern void gophersnakeMainThread(uintptr_t number);
 
 #endif

@@ -238,12 +238,14 @@ func (in *Interpreter) Dump(w io.Writer) error {
 		}
 	}
 	for _, call := range calls {
-		call.write(&b, now)
+		var of pythonThread
 		for _, thread := range threads {
 			if thread.Task == 0 && thread.Ident == uint64(call.activity.thread) {
-				thread.write(&b)
+				of = thread
 			}
 		}
+		call.write(&b, now, of.Name)
+		of.write(&b)
 	}
 	for i, t := range tasks {
 		if i == mostTasks {
@@ -286,8 +288,8 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// write writes what Go knows of the call.
-func (c *callNow) write(b *bytes.Buffer, now uint64) {
+// write writes what Go knows of the call. Its thread has a name if it is Python's main thread, or if Python has started it.
+func (c *callNow) write(b *bytes.Buffer, now uint64, thread string) {
 	a := c.activity
 	since := func(begin C.uint64_t) time.Duration {
 		return time.Duration(max(0, int64(now-uint64(begin)))).Round(time.Millisecond) //nolint:gosec // a time since the boot
@@ -303,6 +305,9 @@ func (c *callNow) write(b *bytes.Buffer, now uint64) {
 	}
 	if a.thread != 0 {
 		fmt.Fprintf(b, ", thread 0x%x", uint64(a.thread))
+		if thread != "" {
+			fmt.Fprintf(b, " %q", thread)
+		}
 	}
 	b.WriteString("\n")
 	if c.ctx != nil {

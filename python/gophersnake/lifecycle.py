@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import sys
 import threading
+from typing import Any
 
 
 def install() -> None:
     """Let threads that hosted code starts behave as in any other program.
 
-    They are no daemons unless it says so: a new thread inherits this from the one that starts it, and ``threading``
-    takes the host's threads for daemons.
+    They are no daemons unless it says so: a new thread inherits this from the one that makes it, and ``threading``
+    takes the host's threads for daemons, as in any program that embeds Python.
     """
-    make = threading._DummyThread.__init__
+    make = threading.Thread.__init__
 
-    def make_host_thread(self: threading._DummyThread) -> None:
-        make(self)
-        self._daemonic = False  # type: ignore[attr-defined]
+    @functools.wraps(make)
+    def make_thread(self: threading.Thread, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        if kwargs.get("daemon") is None and isinstance(threading.current_thread(), threading._DummyThread):
+            self._daemonic = False  # type: ignore[attr-defined]
 
-    threading._DummyThread.__init__ = make_host_thread  # type: ignore[method-assign]
+    threading.Thread.__init__ = make_thread  # type: ignore[method-assign]
 
 
 def extend_path(folders: list[str]) -> None:

@@ -7,6 +7,7 @@ process that hosted code has forked, they do what they always do.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import _thread
 import faulthandler
 import signal
 import warnings
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable
 from operator import index
 from typing import Any
 
-from gophersnake import builtin
+from gophersnake import builtin, main_thread
 
 # What the host's runtime needs on each of its threads: errors of the program, preemption, profiling.
 _NEEDED = {
@@ -95,6 +96,8 @@ def install(
     for function in (siginterrupt, set_wakeup_fd, pthread_sigmask):
         builtin.replace(_signal, function.__name__, function)
     builtin.replace(_signal, "signal", set_handler)
+    builtin.replace(_signal, "getsignal", main_thread.handler_of)
+    builtin.replace(_thread, "interrupt_main", main_thread.interrupt)
     for function in (enable, register):
         builtin.replace(faulthandler, function.__name__, function)
 

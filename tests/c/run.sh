@@ -120,6 +120,18 @@ layout_is() { # FOLDER NUMBER: compares one installed header
     return 1
   fi
 }
+pending_is() { # FOLDER NUMBER: compares the internal headers beside one
+  local found want
+  "${cc[@]}" "-I$1" "-I$1/internal" -o "$out/runtime_layout" "$here/runtime_layout.c" || return
+  found=$("$out/runtime_layout")
+  if (($2 < 13)); then
+    want=pending=$(grep 'const PENDING_OFFSETS' src/pending.rs | grep -o "($2, [0-9]*)" | grep -o '[0-9]*)' | tr -d ')')
+  else
+    want=$(sed -n 's/^const EVAL_BREAKER_OFFSET: usize = \([0-9]*\);.*/eval_breaker=\1/p' src/pending.rs)
+    want+=$(sed -n 's/^const CALLS_TO_DO: u32 = 1 << 2;.*/ calls_to_do=4/p' src/pending.rs)
+  fi
+  same "$want" "$found"
+}
 declare -A versions=()
 for folder in "$(pyenv root 2>/dev/null || echo /nonexistent)"/versions/*/include/python3.* /usr/include/python3.* \
   /usr/local/include/python3.*; do
@@ -129,6 +141,9 @@ for folder in "$(pyenv root 2>/dev/null || echo /nonexistent)"/versions/*/includ
   # Before 3.11 nothing is supported; from 3.14 on options have names.
   ((number >= 11 && number <= 13)) || continue
   check "the layout of PyConfig in $folder" layout_is "$folder" "$number"
+  if [[ -d $folder/internal ]]; then
+    check "the word of pending calls in $folder" pending_is "$folder" "$number"
+  fi
   versions[3.$number]+=" $full"
   [[ $folder == *d ]] && versions[3.$number]+=' (debug)'
 done
