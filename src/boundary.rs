@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorCode, Report};
 use crate::{callback, process, thread_state};
 
 /// The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-pub const ABI_VERSION: u32 = 6;
+pub const ABI_VERSION: u32 = 7;
 
 /// A text in UTF-8 that is not terminated by NUL and may contain NUL.
 #[repr(C)]
@@ -65,6 +65,18 @@ impl Failure {
     #[inline(never)]
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Failure::new(ErrorCode::Argument, message)
+    }
+
+    /// Says in which part of a result a bound was passed.
+    #[cold]
+    pub(crate) fn of_part(self, name: &str) -> Self {
+        match self {
+            Failure::Report(mut report) => {
+                report.of_part(name);
+                Failure::Report(report)
+            }
+            Failure::Python(_) => self,
+        }
     }
 
     /// Describes the failure and drops the exception, and with it the frames and arrays that it holds.
