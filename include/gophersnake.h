@@ -120,6 +120,8 @@ typedef uint32_t snake_error_code;
 // | `DURATION` | days | microseconds | timedelta | timedelta |
 // | `DECIMAL` | position | bytes | Decimal | Decimal |
 // | `UUID` | position | 16 bytes | UUID | UUID |
+// | `RATIONAL` | | 2 | not allowed | a fraction: its numerator and its denominator, which are ints |
+// | `IMAGE` | | 2 | not allowed | an image of Pillow: a `TEXT` that says what its pixels are (gray, gray16, rgb, nrgba, rgba, cmyk, ycbcr), and their array, of rank 2 or 3 |
 // | `COLUMNS` | | pairs of `TEXT` and array | not allowed | structured array, data frame |
 // | `MASKED` | | 2 | not allowed | an array and the array of its mask (1: no value) |
 // | `INSTANCE` | | 2 | an `OBJECT` that is a class and a `DICT` of keyword arguments | not used |
@@ -193,6 +195,10 @@ enum snake_kind
   SNAKE_KIND_HOST = 28,
   // What a helper makes.
   SNAKE_KIND_MADE = 29,
+  // A fraction.
+  SNAKE_KIND_RATIONAL = 30,
+  // An image.
+  SNAKE_KIND_IMAGE = 31,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -202,7 +202,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
                 let (module, maker) = name.split_once(':').unwrap_or(("callbacks", name));
                 Ok(package::module(py, module)?.getattr(maker)?.call1(parts)?)
             }
-            Kind::Other | Kind::Record | Kind::Time | Kind::Columns | Kind::Masked => {
+            Kind::Other | Kind::Record | Kind::Time | Kind::Columns | Kind::Masked | Kind::Rational | Kind::Image => {
                 Err(Failure::argument(format!("{kind:?} is no kind of argument")))
             }
         }

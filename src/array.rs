@@ -194,6 +194,10 @@ impl ArrayRef<'_, '_> {
         if !exact && type_name(&self.object.get_type()) != "numpy.memmap" {
             return None;
         }
+        // A type of another library has a number of its own, whatever kind it says that it is.
+        if usize::try_from(number).is_ok_and(|number| number >= NUMBERS) {
+            return None;
+        }
         let (kind, size) = self.element();
         DTYPES
             .iter()

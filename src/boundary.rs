@@ -67,6 +67,18 @@ impl Failure {
         Failure::new(ErrorCode::Argument, message)
     }
 
+    /// Says in which part of a result a bound was passed.
+    #[cold]
+    pub(crate) fn of_part(self, name: &str) -> Self {
+        match self {
+            Failure::Report(mut report) => {
+                report.of_part(name);
+                Failure::Report(report)
+            }
+            Failure::Python(_) => self,
+        }
+    }
+
     /// Describes the failure and drops the exception, and with it the frames and arrays that it holds.
     pub(crate) fn report(self, py: Python<'_>) -> Box<Report> {
         match self {

@@ -240,6 +240,12 @@ impl Report {
         })
     }
 
+    /// Says in which part of a result it was, from the outside in.
+    pub(crate) fn of_part(&mut self, name: &str) {
+        let joint = if self.message.starts_with('[') { "" } else { ": " };
+        self.message = format!("[{name:?}]{joint}{}", self.message);
+    }
+
     /// Says which argument of a call the failure is about.
     pub(crate) fn of_argument(&mut self, number: usize) {
         self.argument = u32::try_from(number).unwrap_or(0);

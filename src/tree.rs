@@ -8,7 +8,7 @@
 
 use std::ptr::null_mut;
 
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -375,10 +375,7 @@ impl<'py> Builder<'_, 'py> {
     /// Refuses a container that is too deep.
     fn check_depth(depth: u32) -> Result<(), Failure> {
         if depth >= MAX_DEPTH {
-            return Err(Failure::new(
-                ErrorCode::Limit,
-                format!("the result nests deeper than {MAX_DEPTH} levels, or contains itself"),
-            ));
+            return Err(too_deep("the result"));
         }
         Ok(())
     }
@@ -430,12 +427,16 @@ impl<'py> Builder<'_, 'py> {
             for pair in pairs {
                 let (key, value) = pair?;
                 this.add(&key, Node::ANY, depth + 1)?;
-                let node = match key.extract::<&str>() {
+                let name = key.extract::<&str>();
+                let node = match &name {
                     Ok(name) if is_rows => this.plan.column(node, name),
                     Ok(name) if is_record => this.plan.field(node, name),
                     _ => each,
                 };
-                this.add(&value, node, depth + 1)?;
+                this.add(&value, node, depth + 1).map_err(|failure| match &name {
+                    Ok(name) if depth < NAMED_DEPTH => failure.of_part(name),
+                    _ => failure,
+                })?;
                 count += 1;
             }
             Ok(count)
@@ -560,6 +561,16 @@ impl<'py> Builder<'_, 'py> {
             self.tree.values[head].bits = 1;
             return Ok(());
         }
+        if (self.plan.expects(node, Kind::Record) || self.plan.expects(node, Kind::Dict))
+            && let Some(fields) = self.struct_fields(tuple, node)?
+        {
+            return self.pairs(
+                Kind::Record,
+                fields.try_iter()?.map(|pair| pair?.extract()),
+                node,
+                depth,
+            );
+        }
         if by_position || self.plan.expects(node, Kind::Record) {
             Self::check_depth(depth)?;
             let nodes: Vec<Node> = self.plan.fields(node).map(|field| field.1).collect();
@@ -571,6 +582,31 @@ impl<'py> Builder<'_, 'py> {
             });
         }
         self.items(Kind::Tuple, tuple.iter().map(Ok), node, depth)
+    }
+
+    /// The fields of a struct sequence, such as `os.stat_result`, by name; none if a record is expected that has none of
+    /// them, which is filled by position.
+    fn struct_fields(&mut self, tuple: &Bound<'py, PyTuple>, node: Node) -> Result<Option<Bound<'py, PyAny>>, Failure> {
+        if tuple.is_exact_instance_of::<PyTuple>() || tuple.getattr_opt("n_sequence_fields")?.is_none() {
+            return Ok(None);
+        }
+        let py = tuple.py();
+        let fields = package::module(py, "values")?.call_method1("struct_fields", (tuple,))?;
+        if self.plan.expects(node, Kind::Record) {
+            let names: Vec<&str> = self.plan.fields(node).map(|field| field.0).collect();
+            let is_known = |pair: PyResult<Bound<'py, PyAny>>| -> PyResult<bool> {
+                Ok(names.contains(&pair?.get_item(0)?.extract::<String>()?.as_str()))
+            };
+            if !fields
+                .try_iter()?
+                .map(is_known)
+                .collect::<PyResult<Vec<_>>>()?
+                .contains(&true)
+            {
+                return Ok(None);
+            }
+        }
+        Ok(Some(fields))
     }
 
     fn array(&mut self, object: &Bound<'py, PyAny>, node: Node, depth: u32) -> Result<(), Failure> {
@@ -647,10 +683,19 @@ impl<'py> Builder<'_, 'py> {
         match tag.as_str() {
             "value" => self.add(&second()?, node, depth + 1),
             "items" if !self.plan.takes_items(node) => self.other(&type_name(&object.get_type())),
+            // What makes new items of its own class again and again is named, where a list only contains itself.
+            "items" if depth >= MAX_DEPTH => Err(too_deep(&type_name(&object.get_type()))),
             "items" => {
+                let items = match second()?.try_iter() {
+                    // Iterable by its class only, such as an array without a dimension.
+                    Err(failure) if failure.is_instance_of::<PyTypeError>(py) => {
+                        return self.other(&type_name(&object.get_type()));
+                    }
+                    items => items?,
+                };
                 let pause = package::module(py, "values")?.getattr("pause")?;
                 let mut taken = 0_usize;
-                let items = second()?.try_iter()?.map(|item| {
+                let items = items.map(|item| {
                     taken += 1;
                     if taken.is_multiple_of(PAUSE) {
                         pause.call0()?;
@@ -658,6 +703,17 @@ impl<'py> Builder<'_, 'py> {
                     item
                 });
                 self.items(Kind::List, items, node, depth)
+            }
+            "row" => {
+                let items = answer.get_item(2)?.cast_into::<PyTuple>().map_err(PyErr::from)?;
+                if self.plan.expects(node, Kind::Tuple) || self.plan.expects(node, Kind::List) {
+                    return self.tuple(&items, node, depth);
+                }
+                let head = self.tree.values.len();
+                let names = second()?.cast_into::<PyTuple>().map_err(PyErr::from)?;
+                self.pairs(Kind::Record, names.iter().zip(items.iter()).map(Ok), node, depth)?;
+                self.tree.values[head].bits = 1;
+                Ok(())
             }
             "mapping" if self.plan.expects(node, Kind::Other) => self.other(&type_name(&object.get_type())),
             "mapping" => {
@@ -704,6 +760,16 @@ impl<'py> Builder<'_, 'py> {
                 self.text(&second()?)?;
                 self.relabel(Kind::Decimal)
             }
+            "rational" => self.container(Kind::Rational, |this| {
+                this.int(&second()?)?;
+                this.int(&answer.get_item(2)?)?;
+                Ok(2)
+            }),
+            "image" => self.container(Kind::Image, |this| {
+                this.text(&second()?)?;
+                this.add(&answer.get_item(2)?, Node::ANY, depth + 1)?;
+                Ok(2)
+            }),
             "uuid" => match second()?.cast_into::<PyBytes>() {
                 Ok(bytes) if bytes.as_bytes().len() == 16 => self.data(Kind::Uuid, bytes.as_bytes()),
                 _ => self.other(&type_name(&object.get_type())),
@@ -741,6 +807,17 @@ fn container_name(object: &Bound<'_, PyAny>) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// How deep a failure names the parts of the result that it is in.
+const NAMED_DEPTH: u32 = 3;
+
+#[cold]
+fn too_deep(what: &str) -> Failure {
+    Failure::new(
+        ErrorCode::Limit,
+        format!("{what} nests deeper than {MAX_DEPTH} levels, or contains itself"),
+    )
 }
 
 /// The bytes of a memoryview whose elements are bytes.

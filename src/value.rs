@@ -58,6 +58,8 @@ pub(crate) const SCRATCH_ALIGNMENT: usize = 16;
 /// | `DURATION` | days | microseconds | timedelta | timedelta |
 /// | `DECIMAL` | position | bytes | Decimal | Decimal |
 /// | `UUID` | position | 16 bytes | UUID | UUID |
+/// | `RATIONAL` | | 2 | not allowed | a fraction: its numerator and its denominator, which are ints |
+/// | `IMAGE` | | 2 | not allowed | an image of Pillow: a `TEXT` that says what its pixels are (gray, gray16, rgb, nrgba, rgba, cmyk, ycbcr), and their array, of rank 2 or 3 |
 /// | `COLUMNS` | | pairs of `TEXT` and array | not allowed | structured array, data frame |
 /// | `MASKED` | | 2 | not allowed | an array and the array of its mask (1: no value) |
 /// | `INSTANCE` | | 2 | an `OBJECT` that is a class and a `DICT` of keyword arguments | not used |
@@ -129,12 +131,16 @@ pub enum Kind {
     Host = 28,
     /// What a helper makes.
     Made = 29,
+    /// A fraction.
+    Rational = 30,
+    /// An image.
+    Image = 31,
 }
 
 impl Kind {
     /// From a number that came over the ABI.
     pub(crate) fn from_abi(kind: u32) -> Option<Self> {
-        const KINDS: [Kind; 30] = [
+        const KINDS: [Kind; 32] = [
             Kind::None,
             Kind::Bool,
             Kind::Int,
@@ -165,6 +171,8 @@ impl Kind {
             Kind::Function,
             Kind::Host,
             Kind::Made,
+            Kind::Rational,
+            Kind::Image,
         ];
         KINDS.get(kind as usize).copied()
     }

@@ -169,12 +169,6 @@ func (f *frame) addValue(value any, depth int) error {
 		f.addHosted(v.handle(), nil)
 	case streamFile:
 		return f.addFile(v, depth)
-	case *image.Gray:
-		return f.addImage(v == nil, func() Lent { return lendPixels(v.Pix, v.Rect, v.Stride, 1) })
-	case *image.RGBA:
-		return f.addImage(v == nil, func() Lent { return lendPixels(v.Pix, v.Rect, v.Stride, 4) })
-	case *image.NRGBA:
-		return f.addImage(v == nil, func() Lent { return lendPixels(v.Pix, v.Rect, v.Stride, 4) })
 	case truncated:
 		return f.addTruncated(v.value, depth)
 	case KW:
@@ -192,6 +186,16 @@ func (f *frame) addValue(value any, depth int) error {
 			return fmt.Errorf("%T.ToPython: %w", value, err)
 		}
 		return f.addValue(replacement, depth+1)
+	case image.Image:
+		// A rectangle has the methods of an image.
+		if rv := reflect.ValueOf(v); !isPicture(rv.Type()) {
+			return f.addReflected(rv, depth)
+		} else if classes.any.Load() {
+			if registered, err := f.addRegistered(rv, depth); registered {
+				return err
+			}
+		}
+		return f.addImage(v)
 	case io.Reader, io.Writer:
 		if classes.any.Load() {
 			if registered, err := f.addRegistered(reflect.ValueOf(v), depth); registered {
@@ -393,6 +397,11 @@ func (f *frame) addStruct(v reflect.Value, depth int) error {
 	if err != nil {
 		return err
 	}
+	if r.isImage { // by its value, which has no methods
+		image := reflect.New(v.Type())
+		image.Elem().Set(v)
+		return f.addValue(image.Interface(), depth)
+	}
 	if len(r.fields) == 0 && v.NumField() > 0 && !r.keywords {
 		return fmt.Errorf("a Go %v has no form in Python: it has no exported fields", v.Type())
 	}
@@ -449,18 +458,6 @@ func (f *frame) addInstance(i Instance, depth int) error {
 		return fmt.Errorf("python.New: want a struct or a map as the fields, got %T", i.fields)
 	}
 	return nil
-}
-
-func (f *frame) addImage(isNil bool, pixels func() Lent) error {
-	if isNil {
-		f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
-		return nil
-	}
-	lent := pixels()
-	if lent.err == nil {
-		f.lend(lent)
-	}
-	return lent.err
 }
 
 func (f *frame) addBool(v bool) {

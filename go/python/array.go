@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"fmt"
-	"image"
 	"math"
 	"reflect"
 	"unsafe"
@@ -122,15 +121,6 @@ func (l Lent) elements() int {
 		elements *= length
 	}
 	return elements
-}
-
-// lendPixels lends the pixels of an image as an array of rows, columns and, if there is more than one, channels.
-func lendPixels(pixels []byte, r image.Rectangle, stride, channels int) Lent {
-	shape, strides := []int{r.Dy(), r.Dx()}, []int{stride, channels}
-	if channels > 1 {
-		shape, strides = append(shape, channels), append(strides, 1)
-	}
-	return Lend(pixels).Strided(shape, strides)
 }
 
 // arrayShape returns the shape and the kind of the elements of a Go array of numbers; nil if it is none.

@@ -71,10 +71,8 @@ func (s *results) decode(target any) (err error) {
 		return s.readBigInt(t)
 	case *big.Rat:
 		return s.readRational(t)
-	case *image.Gray:
-		return s.readGray(t)
-	case *image.RGBA:
-		return s.readRGBA(t)
+	case *image.Gray, *image.Gray16, *image.RGBA, *image.NRGBA, *image.RGBA64, *image.NRGBA64, *image.CMYK, *image.YCbCr, *image.Image:
+		return s.readImage(target)
 	case **Object:
 		*t, err = s.readObject()
 	case *Tuple:
@@ -231,6 +229,14 @@ func (s *results) readRational(target *big.Rat) error {
 		if _, ok := target.SetString(text); !ok {
 			return fmt.Errorf("want %T, got Decimal %s", target, text)
 		}
+		return nil
+	case C.SNAKE_KIND_RATIONAL:
+		s.take()
+		numerator, denominator := s.integer(s.take()), s.integer(s.take())
+		if numerator == nil || denominator == nil || denominator.Sign() == 0 {
+			return fmt.Errorf("want %T, got a fraction of %v and %v", target, numerator, denominator)
+		}
+		target.SetFrac(numerator, denominator)
 		return nil
 	case C.SNAKE_KIND_FLOAT:
 		float, err := readFloat[float64](s)
@@ -503,7 +509,9 @@ func (s *results) length() int {
 			return int(s.values[s.next+1].bits) //nolint:gosec // a length in memory
 		}
 	case C.SNAKE_KIND_MASKED:
-		return int(s.values[s.next+1].len) //nolint:gosec // a length in memory
+		ahead := *s
+		ahead.take()
+		return ahead.length()
 	}
 	return -1
 }

@@ -26,7 +26,13 @@
 //	Lend(s), Matrix(s, rows, columns), *Array[T]        read-only ndarray over the same memory: Reshape, Strided
 //	LendMut(s)                                          writable ndarray over the same memory
 //	Collect(iter.Seq[T])                                ndarray
-//	*image.Gray, *image.RGBA, *image.NRGBA              uint8 ndarray over the pixels: (h, w), (h, w, 4)
+//	*image.Gray, *image.Alpha                           uint8 ndarray (h, w) over the pixels
+//	*image.RGBA, *image.NRGBA, *image.CMYK              uint8 ndarray (h, w, 4) over the pixels; only RGBA has colours multiplied by the alpha
+//	*image.Gray16, *image.Alpha16                       uint16 ndarray (h, w) of a copy
+//	*image.RGBA64, *image.NRGBA64                       uint16 ndarray (h, w, 4) of a copy; only RGBA64 has multiplied colours
+//	*image.YCbCr, *image.NYCbCrA                        uint8 ndarray (h, w, 3) of RGB, (h, w, 4) of RGBA, by color.YCbCrToRGB
+//	*image.Paletted                                     uint8 ndarray (h, w, 4) of RGBA, if the palette has no finer colours
+//	any other image.Image                               uint16 ndarray (h, w, 4) of its colours, multiplied by the alpha, as Color.RGBA has them
 //	[][]float64, []string, []any, any other slice       list
 //	Tuple{…}, Set{…}                                    tuple, set
 //	map                                                 dict; keys may be whatever Python can hash
@@ -48,10 +54,11 @@
 //	Python                                              Go
 //	None                                                nil pointer, nil any
 //	bool                                                bool
-//	int                                                 integer types that it fits; float and complex types that hold it; *big.Int, *big.Rat
+//	int, any object with __index__                      integer types that it fits; float and complex types that hold it; *big.Int, *big.Rat
 //	float                                               float64; float32, complex types and *big.Rat where exact
 //	complex                                             complex128; complex64 where exact
-//	NumPy scalar, array of rank 0                       as the Python number that it is
+//	NumPy scalar, array of rank 0 of any library        as the Python number that it is; with a unit, an error
+//	Fraction, any Rational                              *big.Rat
 //	str, os.PathLike                                    string
 //	bytes, bytearray, memoryview of bytes               []byte, [N]byte
 //	datetime, Timestamp, datetime64                     time.Time in its zone; UTC if it has none
@@ -64,16 +71,22 @@
 //	tuple                                               struct by position, Tuple
 //	set                                                 Set
 //	dict, Mapping                                       map, struct by key
-//	data class, NamedTuple, attrs, pydantic, any object struct by attribute; map
+//	data class, NamedTuple, attrs, pydantic, msgspec    struct by attribute; map
+//	row of sqlite3 or SQLAlchemy                        struct by column; map; []T, [N]T
+//	os.stat_result and others like it                   struct by attribute, or by position; map; []T, Tuple
+//	any other object                                    struct by attribute
 //	ndarray of rank 1                                   []T, [N]T; *Array[T]; CopyTo
 //	ndarray of any rank                                 *Array[T], [][]T…; Borrow
-//	ndarray of datetime64, timedelta64                  []time.Time, []time.Duration; pointers: nil for NaT
-//	ndarray of str, bytes                               []string, [][]byte
-//	structured ndarray, DataFrame                       []struct or []map by column; struct of slices; map of slices
+//	ndarray of datetime64, timedelta64                  []time.Time, []time.Duration, nested by rank; pointers: nil for NaT
+//	ndarray of str, StringDType, bytes                  []string, [][]byte; pointers: nil for a missing text
+//	ndarray of bfloat16, float8, int4 (ml_dtypes)       as float32, int8, uint8, which hold them exactly
+//	structured ndarray, recarray, DataFrame             []struct or []map by column; struct of slices; map of slices
 //	object ndarray                                      []any, []string, … if asked for; no slice of numbers
-//	masked array, column with missing values            Masked[T], []*T; no []T
+//	masked array, column with missing values            Masked[T], []*T, [][]*T…; no []T
 //	Series, Index, Categorical, pandas arrays           as their NumPy values
-//	(h, w) or (h, w, 4) ndarray of uint8                *image.Gray, *image.RGBA
+//	(h, w) or (h, w, 4) ndarray of uint8, uint16        *image.Gray, *image.Gray16; *image.RGBA, *image.NRGBA, *image.RGBA64, *image.NRGBA64, the channels as they are
+//	(h, w), (h, w, 3) or (h, w, 4) ndarray of uint8     image.Image: *image.Gray, opaque *image.RGBA, *image.NRGBA
+//	image of Pillow                                     image.Image; *image.Gray, Gray16, RGBA, NRGBA, CMYK, YCbCr where exact
 //	iterator, iterable; dict, Mapping                   iter.Seq[T], iter.Seq2[T, error]; iter.Seq2[K, V], as Iter
 //	callable                                            func, which calls it; a Go function as itself
 //	file, or any object with read, write, …             io.Reader, io.Writer, io.Seeker, io.Closer

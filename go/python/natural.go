@@ -8,7 +8,6 @@ import (
 	"math/big"
 	"reflect"
 	"slices"
-	"time"
 )
 
 // natural takes whatever comes, as the Go value that a programmer would choose for it.
@@ -62,6 +61,10 @@ func (s *results) natural() (any, error) {
 			return decimal, nil
 		}
 		return text, nil // NaN or infinite
+	case C.SNAKE_KIND_RATIONAL:
+		return decodeNew[*big.Rat](s)
+	case C.SNAKE_KIND_IMAGE:
+		return s.naturalImage()
 	case C.SNAKE_KIND_UUID:
 		return [16]byte(s.data(s.take())), nil
 	}
@@ -137,10 +140,7 @@ func (s *results) naturalArray() (any, error) {
 		if v.kind == C.SNAKE_KIND_ND_ARRAY && v.len == 0 {
 			return readTime(s)
 		}
-		if v.kind == C.SNAKE_KIND_ARRAY && slices.Contains(elements[int64](v), notATime) {
-			return decodeNew[[]*time.Time](s)
-		}
-		return decodeNew[[]time.Time](s)
+		return s.naturalTimes(timeType)
 	default:
 		if s.isNotATime() {
 			s.skip()
@@ -149,11 +149,23 @@ func (s *results) naturalArray() (any, error) {
 		if v.kind == C.SNAKE_KIND_ND_ARRAY && v.len == 0 {
 			return readDuration(s)
 		}
-		if v.kind == C.SNAKE_KIND_ARRAY && slices.Contains(elements[int64](v), notATime) {
-			return decodeNew[[]*time.Duration](s)
-		}
-		return decodeNew[[]time.Duration](s)
+		return s.naturalTimes(durationType)
 	}
+}
+
+// naturalTimes takes an array of times as nested slices of its rank, of pointers if a time is missing.
+func (s *results) naturalTimes(t reflect.Type) (any, error) {
+	ahead := *s
+	a := ahead.array()
+	if slices.Contains(elements[int64](a.flat()), notATime) {
+		t = reflect.PointerTo(t)
+	}
+	for range a.shape {
+		t = reflect.SliceOf(t)
+	}
+	out := reflect.New(t)
+	err := s.decode(out.Interface())
+	return out.Elem().Interface(), err
 }
 
 func naturalArrayOf[T Number](s *results) (any, error) {

@@ -6,8 +6,8 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"image"
 	"iter"
+	"reflect"
 	"runtime"
 	"unsafe"
 )
@@ -91,9 +91,11 @@ func copyFlat[T Number](s *results, v *C.snake_value, shape []int) ([]T, error) 
 	return copyArray[T](s, &row, nil)
 }
 
-// Masked is a masked array, or a column with missing values, as a target of [As].
-type Masked[T Number] struct {
-	// Data holds the values; where Mask is true, there is none.
+// Masked is a masked array, or a column with missing values, as a target of [As]: of numbers, times, texts or whatever a
+// []*T takes. One of more dimensions is taken by [][]*T.
+type Masked[T any] struct {
+	// Data holds the values. Where Mask is true, there is none: of numbers, Data has what lies there in Python, else the
+	// zero value.
 	Data []T
 	// Mask is as long as Data.
 	Mask []bool
@@ -104,19 +106,47 @@ func (m Masked[T]) ToPython() (any, error) {
 	return nil, errors.New("a masked array is a result only: pass Data and Mask, and call numpy.ma.array")
 }
 
-func (m *Masked[T]) decode(s *results) (err error) {
-	v := s.peek()
-	if v.kind == C.SNAKE_KIND_MASKED {
+func (m *Masked[T]) decode(s *results) error {
+	element := reflect.TypeFor[T]()
+	_, kind := elementShape(element)
+	isNumber := kind != reflect.Invalid && element.Kind() != reflect.Array
+	switch v := s.peek(); v.kind {
+	case C.SNAKE_KIND_MASKED:
+		what := s.kind(v)
 		s.take()
-		if m.Data, err = readNumbers[T](s); err == nil {
-			m.Mask, err = readNumbers[bool](s)
+		data := s.array()
+		mask := elements[bool](s.array().flat())
+		if len(data.shape) != 1 {
+			return fmt.Errorf("want %T, got %s: ask for %s", *m, what, slicesOf(len(data.shape), "*"+element.String()))
 		}
+		if isNumber {
+			m.Mask = append(make([]bool, 0, len(mask)), mask...)
+			return s.fill(reflect.ValueOf(&m.Data).Elem(), data, nil)
+		}
+		return m.unbox(func(boxes reflect.Value) error { return s.fill(boxes, data, mask) })
+	case C.SNAKE_KIND_ARRAY:
+		if isNumber {
+			err := s.fill(reflect.ValueOf(&m.Data).Elem(), s.array(), nil)
+			m.Mask = make([]bool, len(m.Data))
+			return err
+		}
+	}
+	return m.unbox(func(boxes reflect.Value) error { return s.decode(boxes.Addr().Interface()) })
+}
+
+// unbox takes what `read` reads as pointers: nil where there is no value.
+func (m *Masked[T]) unbox(read func(boxes reflect.Value) error) error {
+	var boxes []*T
+	if err := read(reflect.ValueOf(&boxes).Elem()); err != nil {
 		return err
 	}
-	if m.Data, err = readNumbers[T](s); err == nil {
-		m.Mask = make([]bool, len(m.Data))
+	m.Data, m.Mask = make([]T, len(boxes)), make([]bool, len(boxes))
+	for i, box := range boxes {
+		if m.Mask[i] = box == nil; box != nil {
+			m.Data[i] = *box
+		}
 	}
-	return err
+	return nil
 }
 
 // CopyTo copies an array of one dimension into a slice of the caller's, and returns how many elements it has. It
@@ -257,30 +287,4 @@ func Collect[T Number](sequence iter.Seq[T]) Lent {
 		numbers = append(numbers, number)
 	}
 	return Lend(numbers)
-}
-
-// readGray reads an array of rows and columns of uint8 as an image.
-func (s *results) readGray(target *image.Gray) error {
-	var pixels Array[uint8]
-	if err := pixels.decode(s); err != nil {
-		return err
-	}
-	if len(pixels.Shape) != 2 {
-		return fmt.Errorf("want image.Gray from an array of shape (height, width), got one of %d dimensions", len(pixels.Shape))
-	}
-	*target = image.Gray{Pix: pixels.Data, Stride: pixels.Shape[1], Rect: image.Rect(0, 0, pixels.Shape[1], pixels.Shape[0])}
-	return nil
-}
-
-// readRGBA reads an array of rows, columns and four channels of uint8 as an image.
-func (s *results) readRGBA(target *image.RGBA) error {
-	var pixels Array[uint8]
-	if err := pixels.decode(s); err != nil {
-		return err
-	}
-	if len(pixels.Shape) != 3 || pixels.Shape[2] != 4 {
-		return fmt.Errorf("want image.RGBA from an array of shape (height, width, 4), got shape %v", pixels.Shape)
-	}
-	*target = image.RGBA{Pix: pixels.Data, Stride: 4 * pixels.Shape[1], Rect: image.Rect(0, 0, pixels.Shape[1], pixels.Shape[0])}
-	return nil
 }

@@ -125,6 +125,8 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 	case t.Kind() == reflect.Func:
 		b.nodes[index].kind = C.SNAKE_KIND_FUNCTION
 		b.nodes[index].dtype = 1 // what can be called
+	case t == imageType && adapterFor(t).adapt == nil:
+		// Whatever has pixels.
 	case t.Kind() == reflect.Interface && t.NumMethod() > 0:
 		b.methods(index, adapterFor(t).methods)
 	case t.Implements(mutableType):

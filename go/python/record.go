@@ -15,6 +15,8 @@ import (
 type record struct {
 	fields []recordField
 	byName map[string]int
+	// isImage tells that a pointer to the struct is an image, and the struct is none.
+	isImage bool
 	// keywords tells that the struct stands for keyword arguments: it embeds [Keywords].
 	keywords bool
 }
@@ -44,6 +46,9 @@ func recordOf(t reflect.Type) (*record, error) {
 		return known.(*record), nil
 	}
 	r := &record{byName: map[string]int{}}
+	if pointer := reflect.PointerTo(t); pointer.Implements(imageType) && !t.Implements(imageType) {
+		r.isImage = isPicture(pointer)
+	}
 	if err := r.add(t, nil); err != nil {
 		records.Store(t, err)
 		return nil, err
@@ -107,5 +112,5 @@ func isLeaf(t reflect.Type) bool {
 	case timeType, bigIntType, bigRatType, lentType:
 		return true
 	}
-	return false
+	return imageTypes[t]
 }

@@ -73,7 +73,7 @@ func (s *results) skip() {
 	v := s.take()
 	children := 0
 	switch v.kind {
-	case C.SNAKE_KIND_LIST, C.SNAKE_KIND_TUPLE, C.SNAKE_KIND_SET, C.SNAKE_KIND_MASKED:
+	case C.SNAKE_KIND_LIST, C.SNAKE_KIND_TUPLE, C.SNAKE_KIND_SET, C.SNAKE_KIND_MASKED, C.SNAKE_KIND_RATIONAL, C.SNAKE_KIND_IMAGE:
 		children = int(v.len) //nolint:gosec // a length in memory
 	case C.SNAKE_KIND_DICT, C.SNAKE_KIND_RECORD, C.SNAKE_KIND_COLUMNS:
 		children = 2 * int(v.len) //nolint:gosec // a length in memory
@@ -194,6 +194,10 @@ func (s *results) kind(v *C.snake_value) string {
 	case C.SNAKE_KIND_HOST:
 		value, _ := hosted.value(uint64(v.bits))
 		return fmt.Sprintf("Go value of type %T", value)
+	case C.SNAKE_KIND_MASKED:
+		return "masked " + s.kind(&unsafe.Slice(v, 2)[1])
+	case C.SNAKE_KIND_IMAGE:
+		return "image of Pillow of kind " + s.text(&unsafe.Slice(v, 2)[1])
 	case C.SNAKE_KIND_TIME:
 		if v.len > 0 {
 			return "time with a zone"
@@ -226,5 +230,6 @@ var kindNames = [...]string{
 	C.SNAKE_KIND_UUID:     "UUID",
 	C.SNAKE_KIND_COLUMNS:  "columns",
 	C.SNAKE_KIND_MASKED:   "masked array",
+	C.SNAKE_KIND_RATIONAL: "fractions.Fraction",
 	C.SNAKE_KIND_FUNCTION: "Go function",
 }

@@ -11,10 +11,13 @@ import fractions
 import gc
 import itertools
 import math
+import numbers
 import os
 import pathlib
 import random
+import sqlite3
 import sys
+import time
 import types
 import typing
 import uuid
@@ -101,6 +104,114 @@ class Map(collections.abc.Mapping):
 class PathLike:
     def __fspath__(self):
         return "a/b"
+
+
+class Whole:
+    """An integer of another library."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        return self.value
+
+
+class Ratio(numbers.Rational):
+    """A fraction of another library."""
+
+    numerator, denominator = Whole(-6), Whole(4)
+
+    def _refuse(self, *others):
+        raise NotImplementedError
+
+    __abs__ = __add__ = __ceil__ = __eq__ = __floor__ = __floordiv__ = __le__ = __lt__ = __mod__ = __mul__ = __neg__ = (
+        _refuse
+    )
+    __pos__ = __pow__ = __radd__ = __rfloordiv__ = __rmod__ = __rmul__ = __round__ = __rpow__ = __rtruediv__ = _refuse
+    __truediv__ = __trunc__ = _refuse
+
+
+class Foreign:
+    """An array of another library: iterable by its class, whatever its rank."""
+
+    def __init__(self, array, **attributes):
+        self.array = np.asanyarray(array)
+        self.shape, self.dtype = self.array.shape, self.array.dtype
+        self.__dict__.update(attributes)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+    def __iter__(self):
+        if self.shape == ():
+            raise TypeError("iteration over an array of rank 0")
+        return map(Foreign, self.array)
+
+
+class OnDevice(Foreign):
+    """An array that NumPy cannot see."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("on a device")
+
+    def item(self):
+        return self.array.item()
+
+
+class Alike:
+    """Makes items of its own class again and again."""
+
+    def __iter__(self):
+        yield Alike()
+
+
+class NamedRow(collections.abc.Sequence):
+    """A row of a query that is no tuple."""
+
+    def __init__(self, fields, items):
+        self._fields, self._items = fields, items
+
+    def __getitem__(self, index):
+        return self._items[index]
+
+    def __len__(self):
+        return len(self._items)
+
+
+class Struct:
+    """What a msgspec.Struct looks like."""
+
+    __slots__ = __struct_fields__ = ("a", "b")
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+
+
+def row(query="select 1 as a, 'x' as b"):
+    """Return the row of a query of sqlite3."""
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    try:
+        return connection.execute(query).fetchone()
+    finally:
+        connection.close()
+
+
+def picture(mode, pixels, width=2, **info):
+    """Return an image of Pillow with these bytes."""
+    from PIL import Image
+
+    pixels = bytes(pixels)
+    image = Image.frombytes(mode, (width, 1), pixels)
+    image.info.update(info)
+    return image
+
+
+def with_palette(pixels, colours, mode="RGB", **info):
+    """Return an image of Pillow with a palette."""
+    image = picture("P", pixels, len(pixels), **info)
+    image.putpalette(colours, mode)
+    return image
 
 
 def generator(*items):
