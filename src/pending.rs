@@ -28,17 +28,21 @@ const SERVE: u8 = u8::MAX;
 
 /// Makes the pipe.
 pub(crate) fn prepare() -> std::io::Result<()> {
-    let mut ends = [0; 2];
+    let mut made = [0; 2];
     // SAFETY: room for two descriptors. Only the end that is written to must not block, so that no thread ever waits.
-    unsafe {
-        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) != 0
-            || libc::fcntl(ends[1], libc::F_SETFL, libc::O_NONBLOCK) != 0
-        {
-            return Err(std::io::Error::last_os_error());
-        }
+    if unsafe { libc::pipe2(made.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(std::io::Error::last_os_error());
     }
+    // A program that was started without standard streams has their numbers free. SAFETY: the descriptors are this function's.
+    let (ends, failure) = unsafe {
+        let ends = made.map(|end| libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 3));
+        let set = ends[1] < 0 || libc::fcntl(ends[1], libc::F_SETFL, libc::O_NONBLOCK) == 0;
+        let failure = std::io::Error::last_os_error();
+        made.map(|end| libc::close(end));
+        (ends, (ends[0] < 0 || ends[1] < 0 || !set).then_some(failure))
+    };
     PIPE.get_or_init(|| ends);
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// The end of the pipe that CPython writes the numbers of signals to.
