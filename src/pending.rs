@@ -38,7 +38,9 @@ pub(crate) fn prepare() -> std::io::Result<()> {
         let ends = made.map(|end| libc::fcntl(end, libc::F_DUPFD_CLOEXEC, 3));
         let set = ends[1] < 0 || libc::fcntl(ends[1], libc::F_SETFL, libc::O_NONBLOCK) == 0;
         let failure = std::io::Error::last_os_error();
-        made.map(|end| libc::close(end));
+        for end in made {
+            libc::close(end);
+        }
         (ends, (ends[0] < 0 || ends[1] < 0 || !set).then_some(failure))
     };
     PIPE.get_or_init(|| ends);

@@ -16,8 +16,8 @@ def is_async(function: Any) -> bool | None:
 def signature_of(function: Any) -> inspect.Signature | None:
     """Return the signature of a function; None where Python cannot tell it.
 
-    Annotations stay texts. From CPython 3.14 on they are evaluated when they are read, and may name what is there for type
-    checkers only.
+    Annotations stay texts. From CPython 3.14 on they are evaluated when they are read, and may name what is there for
+    type checkers only.
     """
     how: dict[str, Any] = {}
     if sys.version_info >= (3, 14):

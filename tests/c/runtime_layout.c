@@ -1,4 +1,5 @@
-// Prints what src/pending.rs knows of CPython's memory, as the headers of one installed version say it. Needs no libpython.
+// Prints what src/pending.rs knows of CPython's memory, as the headers of one installed version say it. Needs no
+// libpython.
 #define Py_BUILD_CORE 1
 #include <Python.h>
 

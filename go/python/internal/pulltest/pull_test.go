@@ -240,8 +240,7 @@ thread = threading.Thread(target=lambda: result.append(f() == threading.get_iden
 thread.start()
 thread.join()`, python.KW{"f": ident})
 	// Down to some depth, and by all ways into Python.
-	var down func(f *python.Object, n int) (int, error)
-	down = func(f *python.Object, n int) (int, error) {
+	down := func(f *python.Object, n int) (int, error) {
 		if n == 0 {
 			return 0, nil
 		}
