@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
+use crate::context::{self, Entered};
 use crate::error::{Error, ErrorCode, Report};
 use crate::signal::{self, Handlers, set_sigpipe_blocked};
 use crate::{
@@ -324,6 +325,7 @@ impl MainThread {
             return Ok(());
         }
         attached_as(state, |py| {
+            let _entered = Entered::program(py)?;
             object::release_pending();
             package::module(py, "lifecycle")?.call_method0("finish")?;
             package::module(py, "output")?.call_method0("flush_all")?;
@@ -395,6 +397,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
             arguments.get_item(0)?.extract().map(set_sigpipe_blocked)
         })?;
         package::module(py, "lifecycle")?.call_method1("install", (block,))?;
+        context::install(py)?;
         interrupt::install(py)?;
         stack::install(py, wanted.version)?;
         output::install(py)?;

@@ -17,7 +17,8 @@ def install(set_sigpipe_blocked: Callable[[bool], bool]) -> None:
     They are no daemons unless it says so: a new thread inherits this from the one that starts it, and ``threading``
     takes the host's threads for daemons. And a pipe that nobody reads raises ``BrokenPipeError`` in them: where the
     host keeps the handler of SIGPIPE, the signal would end the process on a thread that is not the host's, so they do
-    not receive it. ``set_sigpipe_blocked`` changes that for the calling thread, and tells how it was.
+    not receive it. ``set_sigpipe_blocked`` changes that for the calling thread, and tells how it was. What imports set
+    for their context holds in them, too.
     """
     global _set_sigpipe_blocked
     _set_sigpipe_blocked = set_sigpipe_blocked
@@ -36,15 +37,30 @@ def install(set_sigpipe_blocked: Callable[[bool], bool]) -> None:
         (threading, "_start_joinable_thread"),
     ):
         if hasattr(module, name):
-            setattr(module, name, _with_mask(getattr(module, name), True))
+            setattr(module, name, _with_mask(_in_context(getattr(module, name)), True))
 
 
 _set_sigpipe_blocked: Callable[[bool], bool]
 
 
+def for_thread(function: Any) -> Any:
+    """Return what a new thread calls to run ``function`` in the program's context; the core puts its own here."""
+    return function
+
+
 def with_sigpipe(start: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function that starts a process: also where a thread of Python starts it, SIGPIPE ends it as any other."""
     return _with_mask(start, False)
+
+
+def _in_context(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function that starts a thread: the thread begins with a copy of the program's context."""
+
+    @functools.wraps(start)
+    def start_in_context(function: Any, *args: Any, **kwargs: Any) -> Any:
+        return start(for_thread(function), *args, **kwargs)
+
+    return start_in_context
 
 
 def _with_mask(start: Callable[..., Any], blocked: bool) -> Callable[..., Any]:
