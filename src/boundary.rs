@@ -114,15 +114,17 @@ pub(crate) fn caught(body: impl FnOnce() -> Result<(), Box<Report>>) -> *mut Err
 /// Like [`guarded`], with the calling thread attached, for what is not on the path of a call.
 pub(crate) fn attached(body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> *mut Error {
     guarded(|| {
-        let _attached = thread_state::attach()?;
-        counted(|py| body(py).map_err(|failure| failure.report(py)))
+        let mut attached = thread_state::attach()?;
+        let outcome = counted(|py| body(py).map_err(|failure| failure.report(py)));
+        attached.renew_context();
+        outcome
     })
 }
 
 /// Like [`attached`], for what may call functions of the host's: they get the token.
 pub(crate) fn attached_in_call(token: u64, body: impl FnOnce(Python<'_>) -> Result<(), Failure>) -> *mut Error {
     guarded(|| {
-        let attached = thread_state::attach()?;
+        let mut attached = thread_state::attach()?;
         attached.enter_call(token, Writer::NONE)?;
         let outcome = counted(|py| body(py).map_err(|failure| failure.report(py)));
         let keeps = attached.leave_call();

@@ -86,6 +86,25 @@ impl<'py> Call<'_, 'py> {
         }
     }
 
+    /// Calls the original with another first argument; there is one.
+    pub(crate) fn original_with_first(&self, first: &Bound<'py, PyAny>) -> PyResult<Py<PyAny>> {
+        // SAFETY: attached; `names` is a tuple if it is not NULL.
+        let named = if self.names.is_null() {
+            0
+        } else {
+            unsafe { ffi::PyTuple_Size(self.names) }
+        }
+        .unsigned_abs();
+        // SAFETY: CPython gave as many arguments.
+        let mut args = unsafe { std::slice::from_raw_parts(self.args, self.positional + named) }.to_vec();
+        args[0] = first.as_ptr();
+        // SAFETY: the arguments are alive: the caller holds them, and `first` is borrowed.
+        unsafe {
+            let result = PyObject_Vectorcall(self.original.as_ptr(), args.as_ptr(), self.positional, self.names);
+            Bound::from_owned_ptr_or_err(self.py, result).map(Bound::unbind)
+        }
+    }
+
     fn forward(&self, function: &Bound<'py, PyAny>) -> PyResult<Py<PyAny>> {
         // SAFETY: attached; the arguments and their names are those that CPython gave, and stay as they are meanwhile.
         unsafe {

@@ -268,7 +268,7 @@ impl GoFunction {
         }
         // What the host gave back meanwhile, which would else wait for its next call: a loop in Python may call its
         // functions millions of times before.
-        object::release_pending();
+        object::release_pending_apart(py);
         let reply = match reply {
             Ok(reply) => reply,
             Err(failure) => {

@@ -188,7 +188,7 @@ pub unsafe extern "C" fn snake_function_call(
         let give_back = || callback::give_back(described.values);
         // SAFETY: the caller's promise.
         let under_way = unsafe { activity::begin(call.activity) };
-        let attached = thread_state::attach().inspect_err(|_| give_back())?;
+        let mut attached = thread_state::attach().inspect_err(|_| give_back())?;
         let activity = under_way.attached(attached.thread());
         activity.count_call();
         // SAFETY: attached until the end of this closure. PyO3's own count is not raised, which costs about 30 ns: so
@@ -316,7 +316,6 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
         }
     }
     attached.enter_call(batch.token, activity)?;
-    let captured = output::capture(py, batch.capture);
     let mut scratch = Scratch::new(batch.scratch, batch.scratch_len);
     let mut turn = activity::now();
     for index in 0..batch.calls_len {
@@ -329,12 +328,14 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
         if activity::now() != turn {
             output::complete();
             attached.give_turn();
+            attached.renew_context();
             turn = activity::now();
         }
         // SAFETY: `index` is below the number of calls; nobody else has a reference to this one.
         let call = unsafe { &mut *batch.calls.add(index) };
         scratch.lend(&mut call.result);
         activity.count_call();
+        let captured = output::capture(py, batch.capture);
         // Each by itself, so that a panic too is an error of one call only.
         let error = caught(|| {
             // SAFETY: the caller's promise.
@@ -354,10 +355,11 @@ fn make(function: *const Function, batch: &mut Batch, bytes: *const u8) -> Resul
         // SAFETY: there is room for as many errors as calls.
         unsafe { batch.errors.add(index).write(error) };
         batch.made = index + 1;
+        drop(captured);
+        attached.renew_context();
     }
     drop((function, held));
     output::complete();
-    drop(captured);
     let keeps = attached.leave_call();
     drop(attached);
     drop(under_way);

@@ -20,6 +20,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::boundary::{Failure, Text, counted, guarded, out, slice, text};
+use crate::context::{self, Entered};
 use crate::error::{Error, ErrorCode, Report};
 use crate::handler::{self, Unchanged};
 use crate::signal::{self, set_sigpipe_blocked};
@@ -412,6 +413,7 @@ impl MainThread {
             return Ok(());
         }
         attached_as(state, |py| {
+            let _entered = Entered::program(py)?;
             object::release_pending();
             package::module(py, "lifecycle")?.call_method0("finish")?;
             package::module(py, "output")?.call_method0("flush_all")?;
@@ -481,6 +483,7 @@ fn prepare(py: Python<'_>, wanted: &Environment) -> Result<(), Failure> {
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         pending::find_word(py);
         builtin::install(py)?;
+        context::install(py)?;
         interrupt::install(py)?;
         package::module(py, "lifecycle")?.call_method0("install")?;
         stack::install(py, wanted.version)?;

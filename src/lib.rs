@@ -16,6 +16,7 @@
 //! | `process` | forks of the host's process, which never return to it |
 //! | `stack` | recursion bounded by what the stacks of threads carry |
 //! | `float_mode` | floating point modes of the host and of Python, kept apart |
+//! | `context` | the program's context variables, of which each call has a copy |
 //! | `thread_state` | one Python thread state per OS thread; attach and detach |
 //! | `value` | flat descriptions of values, in both directions |
 //! | `argument` | Python objects from the host's descriptions |
@@ -47,6 +48,7 @@ mod signal;
 mod process;
 mod stack;
 mod float_mode;
+mod context;
 mod thread_state;
 mod value;
 mod argument;

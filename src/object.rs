@@ -11,6 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::boundary::{Failure, attached, attached_in_call, out};
+use crate::context;
 use crate::error::Error;
 use crate::value::ValueResult;
 
@@ -88,10 +89,22 @@ pub(crate) fn release(object: *mut ffi::PyObject) {
     }
 }
 
-/// Releases what was queued. The calling thread is attached.
+/// Releases what was queued, and tells whether there was any. The calling thread is attached.
 #[inline]
-pub(crate) fn release_pending() {
+pub(crate) fn release_pending() -> bool {
+    let any = ANY_FREED.load(Ordering::Relaxed);
+    if any {
+        release_freed();
+    }
+    any
+}
+
+/// [`release_pending`] while a call goes on, which is not to see what destructors set in its context.
+#[inline]
+pub(crate) fn release_pending_apart(py: Python<'_>) {
     if ANY_FREED.load(Ordering::Relaxed) {
+        // It fails only where memory is short.
+        let _entered = context::Entered::program(py);
         release_freed();
     }
 }

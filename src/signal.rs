@@ -12,7 +12,7 @@ use pyo3::types::PyCFunction;
 
 use crate::builtin::Call;
 use crate::handler::{self, Unchanged};
-use crate::{activity, boundary, builtin, interpreter, package, process, stack, thread_state};
+use crate::{activity, boundary, builtin, context, interpreter, package, process, stack, thread_state};
 
 /// Installs the helper. The calling thread is Python's main thread.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
@@ -74,13 +74,18 @@ pub(crate) fn look() {
     }
 }
 
-/// Starts a thread, and lets `gophersnake.main_thread` know which call has it started.
+/// Starts a thread, which begins with a copy of the program's context, and lets `gophersnake.main_thread` know which call
+/// has it started.
 fn start_thread(call: &Call<'_, '_>) -> PyResult<Py<PyAny>> {
     let py = call.py();
     let helper = package::module(py, "main_thread")?;
     let (token, number): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
         helper.call_method1("starting", (call.first(),))?.extract()?;
-    let outcome = call.original();
+    let outcome = match call.first().map(context::for_thread).transpose() {
+        Ok(Some(function)) => call.original_with_first(&function),
+        Ok(None) => call.original(),
+        Err(failure) => Err(failure),
+    };
     let thread = outcome.as_ref().ok().map(|thread| thread.bind(py));
     helper.call_method1("started", (token, number, thread))?;
     outcome

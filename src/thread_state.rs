@@ -13,6 +13,7 @@ use pyo3::ffi;
 
 use crate::activity::Writer;
 use crate::callback::{MAX_NESTING, Origin};
+use crate::context::{self, ThreadContext};
 use crate::error::{ErrorCode, Report};
 use crate::float_mode::FloatMode;
 use crate::interrupt::Shared;
@@ -52,6 +53,8 @@ pub(crate) struct ThreadState {
     ident: Cell<u64>,
     /// The host's modes, since the last attach.
     float_mode: Cell<FloatMode>,
+    /// What the outermost call runs in.
+    context: ThreadContext,
     /// An array for the next lend.
     spare: Spare,
 }
@@ -85,6 +88,7 @@ thread_local! {
             outer: RefCell::new(Vec::new()),
             ident: Cell::new(0),
             float_mode: Cell::new(FloatMode::DEFAULT),
+            context: ThreadContext::new(),
             spare: Spare::new(),
         }
     };
@@ -102,6 +106,7 @@ impl Drop for ThreadState {
         unsafe {
             ffi::PyEval_RestoreThread(kept);
             self.spare.clear();
+            self.context.clear();
             ffi::PyGILState_Release(ffi::PyGILState_STATE::PyGILState_UNLOCKED);
         }
         COUNT.fetch_sub(1, Ordering::Relaxed);
@@ -115,7 +120,7 @@ impl Drop for ThreadState {
 pub(crate) struct Attached {
     /// The thread state through which it is attached; NULL if that is not ours.
     kept: *const ThreadState,
-    /// With a kept thread state: whether another guard lives further up the stack. Else what to undo.
+    /// What to undo, in its lowest bits, and the context that was entered for what is within another call, or 0.
     before: usize,
 }
 
@@ -125,6 +130,40 @@ impl Attached {
         // SAFETY: this guard attached the thread, and nothing of Python is touched in between.
         unsafe { ffi::PyEval_RestoreThread(ffi::PyEval_SaveThread()) };
         object::release_pending();
+    }
+
+    /// Drops what a call of a batch has set in its context, and gives the next one a new copy.
+    #[inline]
+    pub(crate) fn renew_context(&mut self) {
+        if self.before > FLAGS {
+            let flags = self.before;
+            self.leave_context();
+            self.before = within(flags & FLAGS);
+        } else {
+            self.end_context(true);
+        }
+    }
+
+    /// Drops what a call has set in its context, if no other is around it; also, if asked for, what is out of date.
+    #[inline(always)]
+    fn end_context(&self, goes_on: bool) {
+        if self.before != 0 {
+            return;
+        }
+        // SAFETY: the thread-local of this thread, which this guard never leaves; it lives until the thread ends.
+        if let Some(state) = unsafe { self.kept.as_ref() } {
+            state.context.end();
+            if goes_on {
+                state.context.begin();
+            }
+        }
+    }
+
+    /// Leaves the context that was entered for this.
+    #[cold]
+    fn leave_context(&mut self) {
+        context::pop(std::ptr::with_exposed_provenance_mut(self.before & !FLAGS));
+        self.before &= FLAGS;
     }
 
     /// Notes which call of the host's the thread is in. Fails if they nest too deep.
@@ -146,8 +185,14 @@ impl Attached {
     /// Releasing may run Python code, which may call the host: so it comes while the host knows the call, and after all
     /// else, because the host may then end whatever it lent.
     #[inline]
-    pub(crate) fn leave_call(&self) -> bool {
-        object::release_pending();
+    pub(crate) fn leave_call(&mut self) -> bool {
+        self.end_context(false);
+        if object::release_pending() {
+            self.end_context(false);
+        }
+        if self.before > FLAGS {
+            self.leave_context();
+        }
         // SAFETY: as above.
         if let Some(state) = unsafe { self.kept.as_ref() } {
             return state.leave_call();
@@ -191,17 +236,27 @@ fn ident() -> u64 {
     unsafe { libc::pthread_self() }
 }
 
-/// It was attached before by a guard further up the stack.
-const WITHIN: usize = 0;
-/// Python made this thread and its thread state: `before` is this and the state of `PyGILState_Ensure`.
+/// Another guard that has a kept thread state lives further up the stack, and this one has it too.
+const OUTER: usize = 1;
+/// Python made this thread and its thread state.
 const FOREIGN: usize = 2;
+/// It was not attached before.
+const UNLOCKED: usize = 4;
+const FLAGS: usize = OUTER | FOREIGN | UNLOCKED;
+
+/// `before` for what is within another call or a thread of Python's, whose context it has a copy of. Attached.
+fn within(flags: usize) -> usize {
+    // Objects are aligned to 16 bytes.
+    context::push_copy().expose_provenance() | flags
+}
 
 fn attach_foreign() -> Attached {
     // SAFETY: the interpreter runs, as the caller has checked; any thread may call this.
     let state = unsafe { ffi::PyGILState_Ensure() };
+    let unlocked = matches!(state, ffi::PyGILState_STATE::PyGILState_UNLOCKED);
     Attached {
         kept: null(),
-        before: FOREIGN + usize::from(matches!(state, ffi::PyGILState_STATE::PyGILState_UNLOCKED)),
+        before: within(FOREIGN | if unlocked { UNLOCKED } else { 0 }),
     }
 }
 
@@ -462,6 +517,7 @@ pub(crate) fn attach_started() -> Attached {
             unsafe { ffi::PyEval_RestoreThread(kept) };
             state.entered.set(true);
             state.float_mode.set(FloatMode::now());
+            state.context.begin();
             Attached { kept: state, before: 0 }
         })
         // The thread is ending and its own thread state is gone: use one for this call only.
@@ -472,7 +528,7 @@ pub(crate) fn attach_started() -> Attached {
 #[cold]
 #[inline(never)]
 fn attach_slowly(state: &ThreadState) -> Attached {
-    let outer = usize::from(state.entered.get());
+    let is_outer = state.entered.get();
     let kept = state.kept.get();
     state.float_mode.set(FloatMode::now());
     // SAFETY: the interpreter runs; these functions may be called from any thread, attached or not. A kept thread state
@@ -482,7 +538,7 @@ fn attach_slowly(state: &ThreadState) -> Attached {
             if PyGILState_Check() != 0 {
                 return Attached {
                     kept: null(),
-                    before: WITHIN,
+                    before: within(0),
                 };
             }
             ffi::PyEval_RestoreThread(kept);
@@ -497,15 +553,21 @@ fn attach_slowly(state: &ThreadState) -> Attached {
         }
     }
     state.entered.set(true);
-    Attached {
-        kept: state,
-        before: outer,
-    }
+    let before = if is_outer {
+        within(OUTER)
+    } else {
+        state.context.begin();
+        0
+    };
+    Attached { kept: state, before }
 }
 
 impl Drop for Attached {
     #[inline(always)]
     fn drop(&mut self) {
+        if self.before > FLAGS {
+            self.leave_context();
+        }
         if !self.kept.is_null() {
             if process::is_fork() {
                 process::end(None);
@@ -517,8 +579,8 @@ impl Drop for Attached {
             unsafe { ffi::PyEval_SaveThread() };
             // SAFETY: as above.
             unsafe { (*self.kept).float_mode.get() }.restore();
-        } else if self.before != WITHIN {
-            let state = if self.before == FOREIGN {
+        } else if self.before & FOREIGN != 0 {
+            let state = if self.before & UNLOCKED == 0 {
                 ffi::PyGILState_STATE::PyGILState_LOCKED
             } else {
                 ffi::PyGILState_STATE::PyGILState_UNLOCKED

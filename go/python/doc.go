@@ -147,6 +147,14 @@
 // Calls are never on Python's main thread: there is a current event loop only where one runs or was set, and
 // threading.current_thread() is not threading.main_thread().
 //
+// Contexts (PEP 567): what an import sets, be it decimal.getcontext().prec, np.seterr or a ContextVar, holds in all calls, of all
+// goroutines, tasks and workers. What a call sets ends with it, since each call has a copy; so a ContextVar.reset in one call of what
+// another has set is an error. A call from within a Go function that Python calls has a copy of the context around it. All steps of
+// an iteration ([Iter], [Generator]) share one. Contexts of decimal and gmpy2, which are changed in place, are copied too; other objects
+// that can be changed are shared, as asyncio shares them. Threads that Python code starts begin with a copy of the program's context.
+// What Python keeps by thread (threading.local, torch.set_grad_enabled, np.seterr of NumPy 1) belongs to whichever thread a call is
+// made on: set it in each call, or use a [Worker].
+//
 // Start: once. It ignores PYTHON* variables, the working directory and user site-packages, changes no signal handler and
 // never exits the process.
 //

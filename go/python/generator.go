@@ -14,9 +14,11 @@ import (
 
 // Generator is a Python generator that Go resumes by hand. To loop over one, use [Iter].
 //
-// Methods may be called on any goroutine, one at a time: a generator that runs already gives [ValueError].
+// Methods may be called on any goroutine, one at a time: a generator that runs already gives [ValueError]. What a step sets
+// for its context (PEP 567) holds in the next ones, and nowhere else.
 type Generator[T any] struct {
 	object  *Object
+	context *Object // in which all steps run
 	options []DecodeOption
 	mu      sync.Mutex
 	result  *Object
@@ -35,18 +37,25 @@ func NewGenerator[T any](o *Object, options ...DecodeOption) (*Generator[T], err
 	if _, err := planOf(reflect.TypeFor[step[T]]()); err != nil {
 		return nil, fmt.Errorf("python: %w", err)
 	}
-	is, err := asThenClose[bool](o.lane.apply("gophersnake.iterator:is_generator", o))
+	start, err := o.lane.function("gophersnake.iterator:start_generator")
 	if err != nil {
 		return nil, err
 	}
-	if !is {
-		found, err := o.Type()
+	var found struct {
+		Is      bool
+		Context *Object
+	}
+	if err := start.decode(context.Background(), &found, o); err != nil {
+		return nil, fmt.Errorf("python: %w", unwrapped(err))
+	}
+	if !found.Is {
+		class, err := o.Type()
 		if err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("python: want a generator, got %s: call the generator function, or use Iter", found)
+		return nil, fmt.Errorf("python: want a generator, got %s: call the generator function, or use Iter", class)
 	}
-	return &Generator[T]{object: o, options: options}, nil
+	return &Generator[T]{object: o, context: found.Context, options: options}, nil
 }
 
 // Generator takes the object as a generator, whose items are objects. See [NewGenerator].
@@ -56,13 +65,13 @@ func (o *Object) Generator() (*Generator[*Object], error) { return NewGenerator[
 // An exception that leaves the generator is an [*Error]. An item that does not convert is an error, too, after which
 // the generator goes on.
 func (g *Generator[T]) Next(ctx context.Context) (item T, ok bool, err error) {
-	return g.step(ctx, "gophersnake.iterator:step", g.object, "__next__")
+	return g.step(ctx, "gophersnake.iterator:step", g.context, g.object, "__next__")
 }
 
 // Send resumes the generator with what its yield is worth, until it yields again. A generator that has not started takes
 // nil only.
 func (g *Generator[T]) Send(ctx context.Context, value any) (item T, ok bool, err error) {
-	return g.step(ctx, "gophersnake.iterator:step", g.object, "send", value)
+	return g.step(ctx, "gophersnake.iterator:step", g.context, g.object, "send", value)
 }
 
 // Throw raises an exception in the generator where it waits, until it yields again: of the class and with the message
@@ -72,11 +81,11 @@ func (g *Generator[T]) Throw(ctx context.Context, err error) (item T, ok bool, f
 	var class Class
 	switch {
 	case errors.As(err, &exception) && len(exception.bases) > 0:
-		return g.step(ctx, "gophersnake.iterator:throw", g.object, exception.bases[0], exception.Message)
+		return g.step(ctx, "gophersnake.iterator:throw", g.context, g.object, exception.bases[0], exception.Message)
 	case errors.As(err, &class):
-		return g.step(ctx, "gophersnake.iterator:throw", g.object, string(class), nil)
+		return g.step(ctx, "gophersnake.iterator:throw", g.context, g.object, string(class), nil)
 	}
-	return g.step(ctx, "gophersnake.iterator:throw", g.object, string(RuntimeError), fmt.Sprint(err))
+	return g.step(ctx, "gophersnake.iterator:throw", g.context, g.object, string(RuntimeError), fmt.Sprint(err))
 }
 
 // Result returns what the generator has returned, the value of a yield from; nil while it has not ended by itself. The
@@ -90,7 +99,10 @@ func (g *Generator[T]) Result() *Object {
 // Close closes the generator: its finally blocks have run when Close returns, and an exception of theirs is its error. It
 // may be called more than once.
 func (g *Generator[T]) Close(ctx context.Context) error {
-	return discarded(g.object.Method(ctx, "close"))
+	if err := closeIn(ctx, g.object, g.context); err != nil {
+		return fmt.Errorf("python: %w", unwrapped(err))
+	}
+	return nil
 }
 
 func (g *Generator[T]) step(ctx context.Context, name string, arguments ...any) (item T, ok bool, err error) {

@@ -80,9 +80,10 @@ func (o *Object) Iter() iter.Seq2[*Object, error] { return Iter[*Object](context
 type iteration[T any] struct {
 	lane      *lane
 	iterator  *Object
-	items     []T // what was fetched and not yet taken
-	taken     int // how many were taken before
-	ahead     int // how many are fetched at once
+	context   *Object // in which all steps run; nil if no code of anybody does
+	items     []T     // what was fetched and not yet taken
+	taken     int     // how many were taken before
+	ahead     int     // how many are fetched at once
 	generator bool
 	async     bool // see iterateAsync
 
@@ -108,6 +109,7 @@ type opened struct {
 	Ahead     bool
 	Generator bool
 	Async     bool
+	Context   *Object
 }
 
 func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption) (*iteration[T], error) {
@@ -126,6 +128,9 @@ func newIteration[T any](ctx context.Context, o *Object, options []DecodeOption)
 		return nil, unwrapped(err)
 	}
 	it.iterator, it.generator, it.async = found.Iterator, found.Generator, found.Async
+	if found.Context != nil && !found.Context.IsNone() {
+		it.context = found.Context
+	}
 	if it.async {
 		return it, nil
 	}
@@ -147,10 +152,17 @@ func (it *iteration[T]) readOne(item reflect.Type) (err error) {
 	if err != nil {
 		return err
 	}
-	if it.function, err = it.lane.function("builtins:next"); err != nil {
+	next, err := it.lane.function("builtins:next")
+	if err != nil {
 		return err
 	}
-	it.arguments = []any{it.iterator, end}
+	it.function, it.arguments = next, []any{it.iterator, end}
+	if it.context != nil {
+		if it.function, err = it.lane.function(runInContext); err != nil {
+			return err
+		}
+		it.arguments = []any{it.context, next, it.iterator, end}
+	}
 	it.items = make([]T, 0, 1)
 	it.add = func(f *frame) (args, kwargs int, err error) { return f.addArguments(it.arguments) }
 	if item == objectType {
@@ -180,6 +192,22 @@ func (it *iteration[T]) readOne(item reflect.Type) (err error) {
 		return nil
 	}
 	return nil
+}
+
+// runInContext runs a function in a context. It is no function of this package's, which would be in tracebacks.
+const runInContext = "contextvars:Context.run"
+
+// closeIn closes a generator in the context of its iteration.
+func closeIn(ctx context.Context, generator, iteration *Object) error {
+	run, err := generator.lane.function(runInContext)
+	if err != nil {
+		return err
+	}
+	closes, err := generator.lane.constant("gophersnake.iterator:CLOSE")
+	if err != nil {
+		return err
+	}
+	return discarded(run.Call(ctx, iteration, closes, generator))
 }
 
 // endText is how gophersnake.values describes the object that stands for the end of an iteration.
@@ -247,7 +275,7 @@ func (it *iteration[T]) failed(err error) error {
 	if it.generator {
 		it.generator = false
 		// One that has ended needs no close, which does nothing then. One that somebody else runs says the same again.
-		closing := discarded(it.iterator.Method(admitted, "close"))
+		closing := closeIn(admitted, it.iterator, it.context)
 		var first, second *Error
 		same := errors.As(err, &first) && errors.As(closing, &second) && first.Type == second.Type && first.Message == second.Message
 		if closing != nil && !same && !errors.Is(closing, ErrClosed) {
@@ -260,9 +288,12 @@ func (it *iteration[T]) failed(err error) error {
 // end closes the iterator, and before that a generator whose loop was left.
 func (it *iteration[T]) end() {
 	if it.generator {
-		_ = discarded(it.lane.apply("gophersnake.iterator:leave", it.iterator)) // after a shutdown there is nothing to close
+		_ = discarded(it.lane.apply("gophersnake.iterator:leave", it.iterator, it.context)) // after a shutdown there is nothing to close
 	}
 	_ = it.iterator.Close()
+	if it.context != nil {
+		_ = it.context.Close()
+	}
 	for _, item := range it.items {
 		if o, ok := any(item).(*Object); ok && o != nil {
 			_ = o.Close()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import operator
 import sys
 from collections.abc import Generator, Iterator
+from contextvars import Context, copy_context
 from itertools import islice
 from typing import Any
 
+from gophersnake import output
 from gophersnake.values import END
 
 __all__ = ["END"]
+
+CLOSE = operator.methodcaller("close")
 
 _NUMBERS = (bool, int, float, complex, bytes, type(None))
 
@@ -18,25 +23,38 @@ _MAX_BYTES = 1 << 16
 """How many bytes of text a batch has before it ends."""
 
 
-def start(target: Any) -> tuple[Any, bool, bool, bool]:
+_PLAIN = (list, tuple, dict, set, frozenset, str, bytes, bytearray, range)
+
+
+class AsyncIteration:
+    """An asynchronous iterator, and the context in which all of its steps run."""
+
+    def __init__(self, iterator: Any) -> None:
+        """Take the iterator, and a copy of the current context."""
+        self.iterator, self.context = iterator, copy_context()
+
+
+def start(target: Any) -> tuple[Any, bool, bool, bool, Context | None]:
     """Start to iterate.
 
     Returns:
-        The iterator, whether ``batch`` may read it ahead, whether it is a generator, which wants to be closed, and
-        whether it is an asynchronous one.
+        The iterator, whether ``batch`` may read it ahead, whether it is a generator, which wants to be closed, whether
+        it is an asynchronous one, and the context in which all steps run: what one of them has set holds in the next,
+        as in a loop of Python's. It is None where no code of anybody runs.
 
     Reading ahead is for what cannot change and whose items cannot: then neither the items nor their descriptions
     depend on when they are asked for. An iterator that somebody else made may have other readers.
     """
     if hasattr(type(target), "__aiter__") and not hasattr(type(target), "__iter__"):
-        return aiter(target), False, False, True
+        return AsyncIteration(aiter(target)), False, False, True, None
     iterator = iter(target)
     ahead = type(target) in (range, bytes)
     if type(target) is str:
         ahead = _has_utf8(target)
     elif type(target) in (tuple, frozenset):
         ahead = all(type(item) in _NUMBERS or (type(item) is str and _has_utf8(item)) for item in target)
-    return iterator, ahead, isinstance(iterator, Generator), False
+    context = None if ahead or type(target) in _PLAIN else copy_context()
+    return iterator, ahead, isinstance(iterator, Generator), False, context
 
 
 def _has_utf8(text: str) -> bool:
@@ -68,26 +86,44 @@ def pairs(target: Any) -> Any:
     return target.items() if hasattr(target, "keys") else iter(target)
 
 
-def is_generator(value: Any) -> bool:
-    """Tell whether an object has the methods of a generator."""
-    return isinstance(value, Generator)
+def start_generator(value: Any) -> tuple[bool, Context]:
+    """Tell whether an object has the methods of a generator, and return the context in which all of its steps run."""
+    return isinstance(value, Generator), copy_context()
 
 
-def step(generator: Any, method: str, *args: Any) -> tuple[bool, Any, Any]:
+def step(context: Context, generator: Any, method: str, *args: Any) -> tuple[bool, Any, Any]:
     """Resume a generator by one of its methods.
 
     Returns:
         Whether it yields, what it yields, and what it has returned.
     """
+    resume = getattr(generator, method)
     try:
-        return True, getattr(generator, method)(*args), None
+        try:
+            if context.get(output.captured, 0) != output.captured.get():
+                context.run(output.captured.set, output.captured.get())
+            return True, context.run(resume, *args), None
+        except RuntimeError as exception:
+            link = exception.__traceback__
+            if link is None or link.tb_next is not None or not _is_entered(context):
+                raise
+        return True, resume(*args), None  # which says that the generator runs already
     except StopIteration as stop:
         return False, None, stop.value
 
 
-def throw(generator: Any, name: str, message: str | None) -> tuple[bool, Any, Any]:
+def _is_entered(context: Context) -> bool:
+    """Tell whether a context is in use, by another thread or by a caller."""
+    try:
+        context.run(int)
+    except RuntimeError:
+        return True
+    return False
+
+
+def throw(context: Context, generator: Any, name: str, message: str | None) -> tuple[bool, Any, Any]:
     """Raise an exception in a generator where it waits; answers as ``step``."""
-    return step(generator, "throw", _exception(name, message))
+    return step(context, generator, "throw", _exception(name, message))
 
 
 def _exception(name: str, message: str | None) -> BaseException:
@@ -111,13 +147,13 @@ def _exception(name: str, message: str | None) -> BaseException:
 class _Left:
     """A generator whose loop was left. Nobody can be told of an exception, so it goes where Python's own go."""
 
-    def __init__(self, generator: Any) -> None:
-        self.generator = generator
+    def __init__(self, generator: Any, context: Context) -> None:
+        self.generator, self.context = generator, context
 
     def __del__(self) -> None:
-        self.generator.close()
+        self.context.run(self.generator.close)
 
 
-def leave(generator: Any) -> None:
+def leave(generator: Any, context: Context) -> None:
     """Close a generator; an exception of its goes to ``sys.unraisablehook``."""
-    _Left(generator)
+    _Left(generator, context)

@@ -25,7 +25,7 @@ Writer: TypeAlias = tuple[int, int]
 DELAY = 0.5
 """Seconds for which a piece of a line is kept that no call will write."""
 
-_capture: ContextVar[int] = ContextVar("gophersnake.output", default=0)
+captured: ContextVar[int] = ContextVar("gophersnake.output", default=0)
 _queues = [0, 0, 0]
 # Writes to a queue: number, stream, data. Tells whether the queue takes it; if not, it goes on as without the queue.
 _write: Callable[[int, int, bytes], bool]
@@ -41,7 +41,7 @@ class Unbuffered(io.BufferedWriter):
 
     def write(self, data: Buffer, /) -> int:
         """Write bytes."""
-        capture, queue = _capture.get(), _queues[self._stream]
+        capture, queue = captured.get(), _queues[self._stream]
         if capture or queue:
             copy = bytes(data)
             if _hand_over(capture, self._stream, copy):
@@ -67,7 +67,7 @@ class LineStream(io.TextIOWrapper):
     def write(self, text: str, /) -> int:
         """Write text; what follows its last newline is kept."""
         lines, newline, rest = text.rpartition("\n")
-        writer = get_ident(), _capture.get()
+        writer = get_ident(), captured.get()
         if newline:
             self._put(writer, f"{self._take(writer)}{lines}\n")
         if not rest:
@@ -114,15 +114,15 @@ class LineStream(io.TextIOWrapper):
             capture, self._stream, text.encode(self.encoding, self.errors or "strict")
         ):
             return
-        if not _capture.get():
+        if not captured.get():
             super().write(text)
             return
         # It is another's, so it must not go to the capture of this thread on its way through the buffer.
-        before = _capture.set(0)
+        before = captured.set(0)
         try:
             super().write(text)
         finally:
-            _capture.reset(before)
+            captured.reset(before)
 
     def _take(self, writer: Writer) -> str:
         if writer in self._pieces:
@@ -200,12 +200,12 @@ def log(queue: int, line: bytes) -> bool:
 
 def capture(queue: int) -> Token[int]:
     """Let what this thread prints go to a queue of its own. Returns what ``release`` needs."""
-    return _capture.set(queue)
+    return captured.set(queue)
 
 
 def release(before: Token[int]) -> None:
     """End what ``capture`` began."""
-    _capture.reset(before)
+    captured.reset(before)
 
 
 def flush() -> None:

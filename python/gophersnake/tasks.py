@@ -10,9 +10,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from gophersnake import output
+
 if TYPE_CHECKING:
     # Where it is needed, it is imported only then: that takes 50 ms.
     import asyncio
+
+    from gophersnake.iterator import AsyncIteration
 
 # The attribute itself, since a class may have one of its own by this name, which may raise.
 _PLACES: Any = vars(BaseException)["__traceback__"]
@@ -36,7 +40,11 @@ class Task:
         """Begin the call. Runs on the loop."""
         import asyncio
 
-        self._task = asyncio.get_running_loop().create_task(self._run(function, args, kwargs))
+        context = None
+        if function in (next_item, close_iterator):
+            context = args[0].context
+            context.run(output.captured.set, output.captured.get())
+        self._task = asyncio.get_running_loop().create_task(self._run(function, args, kwargs), context=context)
         self._task.add_done_callback(self._end)
 
     async def _run(
@@ -213,18 +221,18 @@ async def call_method(target: Any, name: str, /, *args: Any, **kwargs: Any) -> A
     return await getattr(target, name)(*args, **kwargs)
 
 
-async def next_item(iterator: Any) -> tuple[bool, Any]:
-    """Return whether there is a next item of an asynchronous iterator, and the item."""
+async def next_item(iteration: AsyncIteration) -> tuple[bool, Any]:
+    """Return whether there is a next item of an asynchronous iterator, and the item. In the iteration's context."""
     try:
-        return True, await anext(iterator)
+        return True, await anext(iteration.iterator)
     except StopAsyncIteration:
         return False, None
 
 
-async def close_iterator(iterator: Any) -> None:
-    """Close an asynchronous generator; other iterators stay where they are."""
-    if isinstance(iterator, AsyncGenerator):
-        await iterator.aclose()
+async def close_iterator(iteration: AsyncIteration) -> None:
+    """Close an asynchronous generator; other iterators stay where they are. Runs in the iteration's context."""
+    if isinstance(iteration.iterator, AsyncGenerator):
+        await iteration.iterator.aclose()
 
 
 class GoAsyncFunction:
