@@ -88,13 +88,12 @@ impl<'py> Call<'_, 'py> {
 
     /// Calls the original with another first argument; there is one.
     pub(crate) fn original_with_first(&self, first: &Bound<'py, PyAny>) -> PyResult<Py<PyAny>> {
-        // SAFETY: attached; `names` is a tuple if it is not NULL.
         let named = if self.names.is_null() {
             0
         } else {
-            unsafe { ffi::PyTuple_Size(self.names) }
-        }
-        .unsigned_abs();
+            // SAFETY: attached; it is a tuple.
+            unsafe { ffi::PyTuple_Size(self.names) }.unsigned_abs()
+        };
         // SAFETY: CPython gave as many arguments.
         let mut args = unsafe { std::slice::from_raw_parts(self.args, self.positional + named) }.to_vec();
         args[0] = first.as_ptr();

@@ -605,7 +605,10 @@ pub(crate) struct Unchanged(Option<&'static AtomicI32>);
 
 impl Unchanged {
     pub(crate) fn new() -> Self {
-        look_at_all(Unseen::Mend);
+        // Within another one, what is changed already is to be undone.
+        if !IMPORTING.contains() {
+            look_at_all(Unseen::Mend);
+        }
         let thread = thread_id();
         let free = IMPORTING.0.iter().find(|place| {
             place
