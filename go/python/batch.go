@@ -287,9 +287,6 @@ func (f *Function) mapSome(ctx context.Context, inputs batchInputs, start, end i
 	}
 	b.describe(frame, want, plan)
 	atomic.StoreUint32(b.stop, 0)
-	if ctx.Done() != nil {
-		defer b.stopWith(ctx)()
-	}
 	frame.hosted = frame.hosted[:0] // the core has them now
 	b.c.token, b.c.activity = frame.call.token, frame.call.activity
 	frame.countLent()
@@ -383,20 +380,6 @@ func (b *batch) describe(f *frame, want uint32, plan *C.snake_plan) {
 		c.want, c.token, c.interrupt = C.uint32_t(want), f.call.token, f.call.interrupt
 		c.result.plan = plan
 		values, lends = made.values, made.lends
-	}
-}
-
-// stopWith stops the calls when the context ends, until the function that it returns is called.
-func (b *batch) stopWith(ctx context.Context) func() {
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		atomic.StoreUint32(b.stop, 1)
-		close(stopped)
-	})
-	return func() {
-		if !stop() {
-			<-stopped
-		}
 	}
 }
 

@@ -168,7 +168,7 @@ func (j *crossing) interrupt(serial uint64) (frames []Frame, ended bool) {
 	defer stop()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
-	request := &interruption{interrupt: j.frame.interrupt, serial: serial}
+	request := j.frame.interruption(serial)
 	for {
 		request.send()
 		select {
@@ -208,7 +208,7 @@ func (f *frame) crossInPlace(ctx context.Context, serial uint64, cross func()) {
 		defer close(ended)
 		again := time.NewTicker(10 * time.Millisecond)
 		defer again.Stop()
-		request := &interruption{interrupt: f.interrupt, serial: serial}
+		request := f.interruption(serial)
 		for {
 			request.send()
 			select {
@@ -230,6 +230,15 @@ type interruption struct {
 	interrupt *C.snake_interrupt
 	serial    uint64
 	raised    atomic.Bool
+}
+
+// interruption asks for that of the frame's call. The calls of a batch that have not begun by now are not made: those
+// after the one that is interrupted have to know it before.
+func (f *frame) interruption(serial uint64) *interruption {
+	if f.batched {
+		atomic.StoreUint32(f.batch.stop, 1)
+	}
+	return &interruption{interrupt: f.interrupt, serial: serial}
 }
 
 var interruptions struct {

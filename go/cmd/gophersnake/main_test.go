@@ -367,17 +367,23 @@ func TestDoctorFindsProblems(t *testing.T) {
 	// It has no pip either.
 	noNumPy := problem{"NumPy cannot be imported in the environment of " + venv, venv + "/bin/python -m ensurepip && " + venv + "/bin/python -m pip install numpy"}
 
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	remedy := "make -C " + root + " build"
+
 	d := examine(t, 1, nil, "-python", venv)
 	d.wants(t, noNumPy)
 	if d.Python.By != "Config.Python" || d.Python.Version == "" || d.Libpython.File == "" || len(d.Startup) > 0 {
 		t.Errorf("got %+v", d)
 	}
 	d = examine(t, 1, []string{"GOPHERSNAKE_PYTHON=", "VIRTUAL_ENV=" + venv, "GOPHERSNAKE_CORE=/none"})
-	d.wants(t, noNumPy, problem{"GOPHERSNAKE_CORE names a file that cannot be read", "make build"})
+	d.wants(t, noNumPy, problem{"GOPHERSNAKE_CORE names a file that cannot be read", remedy})
 	if d.Python.By != "VIRTUAL_ENV" || d.Core.By != "GOPHERSNAKE_CORE" {
 		t.Errorf("got %+v, %+v", d.Python, d.Core)
 	}
-	examine(t, 1, []string{"GOPHERSNAKE_CORE=" + write(t, "text", "no library")}).wants(t, problem{"text: ", "make build"})
+	examine(t, 1, []string{"GOPHERSNAKE_CORE=" + write(t, "text", "no library")}).wants(t, problem{"text: ", remedy})
 	examine(t, 1, nil, "-python", "/none").wants(t, problem{`-python is "/none"`, "name the folder of a virtual environment"})
 	examine(t, 1, []string{"GOPHERSNAKE_PYTHON=", "VIRTUAL_ENV=", "PATH=/none"}).
 		wants(t, problem{"there is neither python3 nor python3.11 to", "install CPython 3.11"})
