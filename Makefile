@@ -114,10 +114,16 @@ test-bench: .venv-bench core
 .PHONY: test-full
 test-full: build .venv-test ## the Go tests at full length, with every CPython from 3.11 to 3.13 that is found
 	@PANIC_PROFILE=release tests/c/run.sh
-	@scripts/test_pythons.sh .venv-test $(GO_TEST) ./...
+	@scripts/test_pythons.sh all .venv-test $(GO_TEST) ./go/python ./...
+
+# What `make test` does not: each of the other CPythons, and the newest at full length.
+.PHONY: test-pythons
+test-pythons: build .venv-test
+	@PANIC_PROFILE=release tests/c/run.sh
+	@scripts/test_pythons.sh others .venv-test $(GO_TEST) ./go/python ./...
 
 .PHONY: check
-check: tools check-format check-lint check-docs check-readme check-leftovers suites test-full test ## what CI checks: format, lints, documents, all tests, and the quick suites
+check: tools check-format check-lint check-docs check-readme check-leftovers suites test-pythons test ## what CI checks: format, lints, documents, tests with each CPython, and the quick suites
 
 .PHONY: check-format
 check-format: .venv-dev

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs the Go tests and the built example with every CPython that the machine has: one core and one binary serve them
+# Runs the Go tests and the built example with the CPythons that the machine has: one core and one binary serve them
 # all. They run at the same time, because a test waits more than it computes.
 #
-#   scripts/test_pythons.sh ENVIRONMENT GO_TEST...      ENVIRONMENT is there already, for one of them
+#   scripts/test_pythons.sh all ENVIRONMENT GO_TEST...      at full length; ENVIRONMENT is there already, for one of them
+#   scripts/test_pythons.sh others ENVIRONMENT GO_TEST...   all but that one: at full length with the newest, else in short form
 set -euo pipefail
-root=$PWD environment=$PWD/$1
-shift
+which=$1 root=$PWD environment=$PWD/$2
+shift 2
 first=$("$environment/bin/python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 series=examples/outliers/data/sunspots.csv
 want=$(bin/outliers -python "$environment" -json "$series")
@@ -25,11 +26,19 @@ while IFS='|' read -r minor python why; do
   report+=$'\n'"$minor tested ($python)"
 done < <(scripts/pythons.sh)
 
+if [[ $which == others ]]; then
+  unset 'minors[0]' 'environments[0]'
+  report=${report/#$first tested/$first left to make test}
+  newest=$(printf '%s\n' "${minors[@]}" | sort -V | tail -n 1)
+fi
+
 jobs=()
 for i in "${!minors[@]}"; do
-  echo "== test go at full length with CPython ${minors[i]} (${environments[i]})"
-  GOPHERSNAKE_PYTHON=${environments[i]} "$@" </dev/null >"$logs/${minors[i]}" 2>&1 &
-  jobs+=($!)
+  short=()
+  [[ $which == all || ${minors[i]} == "$newest" ]] || short=(-short)
+  echo "== test go with CPython ${minors[i]} (${environments[i]}) ${short[*]:-at full length}"
+  GOPHERSNAKE_PYTHON=${environments[i]} "$@" "${short[@]}" </dev/null >"$logs/${minors[i]}" 2>&1 &
+  jobs[i]=$!
 done
 
 failed=0
