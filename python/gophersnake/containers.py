@@ -1,0 +1,69 @@
+"""Mappings and iterables of other libraries: whether what they give is all that they are.
+
+A mapping may have several values of one key and show one of them; what can be iterated over may be more than its items, as a graph is more than
+its nodes. Where a part would be lost, there is no description.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, MappingView, Sequence, Set
+from typing import Any
+
+_PLAIN = (dict.items, OrderedDict.items)
+
+_ALL_VALUES = ("getall", "getlist", "get_list", "get_all")
+"""What gives all values of a key: in multidict and WebOb; in Werkzeug, Django and Starlette; in HTTPX and Tornado; in what is like an email."""
+
+_ARRAYS = ("__array__", "__dlpack__", "__arrow_c_array__", "__arrow_c_stream__")
+"""Who has one of these is an array or a table."""
+
+
+def pairs(mapping: Mapping[Any, Any]) -> list[Any] | str:
+    """Return all pairs of a mapping; or what it is, where some of it would be lost."""
+    cls = type(mapping)
+    found = list(mapping.items())
+    if cls.items in _PLAIN:
+        return found
+    for name in _ALL_VALUES:
+        method = getattr(cls, name, None)
+        if not callable(method):
+            continue
+        for key, _ in found:
+            try:
+                count = len(method(mapping, key))
+            except TypeError:  # it has another meaning
+                break
+            if count != 1:
+                return f"{cls.__module__}.{cls.__qualname__} with {count} values of the key {key!r}"
+    return found
+
+
+def is_its_items(value: Any) -> bool:
+    """Whether what an iterable gives is all that it is, by what is known of its class."""
+    return isinstance(value, Iterator | Sequence | Set | MappingView) or any(hasattr(type(value), name) for name in _ARRAYS)
+
+
+def has_items(value: Any) -> bool:
+    """Whether what an iterable gives are its items, and not the keys to them."""
+    cls = type(value)
+    if is_its_items(value) or not hasattr(cls, "__getitem__"):
+        return True
+    return not hasattr(cls, "keys") and _is_by_position(value)
+
+
+def _is_by_position(value: Any) -> bool:
+    """Whether the first item is the one at 0."""
+    missing = object()
+    try:
+        first = next(iter(value), missing)
+    except TypeError:  # iterable by its class only
+        return False
+    try:
+        at = value[0]
+    except (LookupError, TypeError, ValueError):
+        at = missing
+    try:
+        return first is at or (type(first) is type(at) and bool(first == at))
+    except (TypeError, ValueError):  # they do not compare
+        return False
