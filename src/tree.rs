@@ -42,7 +42,7 @@ pub struct Tree {
 ///
 /// | kind of node | `bits` | `len` | expects |
 /// |---|---|---|---|
-/// | `NONE` | | | whatever it is |
+/// | `NONE` | | | whatever it is; all of it if its `dtype` is 1, as everywhere that no node says anything of: not the items alone of what may be more |
 /// | `OBJECT` | | | a reference |
 /// | `FUNCTION` | index of the first field | fields | a function or a value of the host's, or else a reference to what has the fields as methods; its `dtype` is 1 if it must be one that can be called |
 /// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
@@ -294,6 +294,12 @@ impl<'a> PlanView<'a> {
     fn takes_items(&self, node: Node) -> bool {
         self.node(node)
             .is_none_or(|parent| node.listed || [Kind::None, Kind::List].iter().any(|&kind| parent.kind == kind as u32))
+    }
+
+    /// Whether `node` takes the items only of what is known to be no more than they are.
+    fn takes_all(&self, node: Node) -> bool {
+        let is_all = |found: &Value| !node.listed && found.kind == Kind::None as u32 && found.dtype == 1;
+        node.index.is_none() || self.node(node).is_some_and(is_all)
     }
 
     /// Whether `node`, a `FUNCTION`, expects what can be called.
@@ -684,10 +690,17 @@ impl<'py> Builder<'_, 'py> {
         let number = |index: usize| -> PyResult<u64> { Ok(answer.get_item(index)?.extract::<i64>()?.cast_unsigned()) };
         match tag.as_str() {
             "value" => self.add(&second()?, node, depth + 1),
-            "items" if !self.plan.takes_items(node) => self.other(&type_name(&object.get_type())),
+            "items" | "iterable" if !self.plan.takes_items(node) => self.other(&type_name(&object.get_type())),
             // What makes new items of its own class again and again is named, where a list only contains itself.
-            "items" if depth >= MAX_DEPTH => Err(too_deep(&type_name(&object.get_type()))),
-            "items" => {
+            "items" | "iterable" if depth >= MAX_DEPTH => Err(too_deep(&type_name(&object.get_type()))),
+            "items" | "iterable" => {
+                if tag == "iterable" {
+                    let obstacle = package::module(py, "containers")?.getattr("obstacle")?;
+                    let obstacle: Option<String> = obstacle.call1((second()?, self.plan.takes_all(node)))?.extract()?;
+                    if let Some(what) = obstacle {
+                        return self.other(&what);
+                    }
+                }
                 let items = match second()?.try_iter() {
                     // Iterable by its class only, such as an array without a dimension.
                     Err(failure) if failure.is_instance_of::<PyTypeError>(py) => {

@@ -35,21 +35,29 @@ def pairs(mapping: Mapping[Any, Any]) -> list[Any] | str:
             except TypeError:  # it has another meaning
                 break
             if count != 1:
-                return f"{cls.__module__}.{cls.__qualname__} with {count} values of the key {key!r}"
+                return f"{_name(cls)} with {count} values of the key {key!r}"
     return found
 
 
-def is_its_items(value: Any) -> bool:
-    """Whether what an iterable gives is all that it is, by what is known of its class."""
-    return isinstance(value, Iterator | Sequence | Set | MappingView) or any(hasattr(type(value), name) for name in _ARRAYS)
+def obstacle(value: Any, takes_all: bool) -> str | None:
+    """Return why an object is not described by what it gives when it is iterated over: as what it is. None if it is.
 
-
-def has_items(value: Any) -> bool:
-    """Whether what an iterable gives are its items, and not the keys to them."""
+    Args:
+        value: what can be iterated over.
+        takes_all: the host takes all of the object, whatever it is. Else it has asked for items.
+    """
     cls = type(value)
-    if is_its_items(value) or not hasattr(cls, "__getitem__"):
-        return True
-    return not hasattr(cls, "keys") and _is_by_position(value)
+    if isinstance(value, Iterator | Sequence | Set | MappingView) or any(hasattr(cls, name) for name in _ARRAYS):
+        return None
+    if takes_all:
+        return f"{_name(cls)}, which may be more than its items (a []any takes them)"
+    if hasattr(cls, "keys") or (hasattr(cls, "__getitem__") and not _is_by_position(value)):
+        return f"{_name(cls)}, which is no sequence of items"
+    return None
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _is_by_position(value: Any) -> bool:

@@ -223,9 +223,9 @@ def _key(key: object) -> str:
 
 
 def _time(value: datetime.datetime | datetime.timedelta) -> Any:
-    answer = times.describe(value)
-    if answer is None:  # NaT
+    if value != value:  # NaT
         return _repr(value)
+    answer = times.describe(value) or ()
     if answer[0] == "duration":
         return {"duration": answer[1] * 86_400_000_000 + answer[2]}
     _, wall, offset, *_ = answer

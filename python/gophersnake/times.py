@@ -20,70 +20,69 @@ _EPOCH = _Datetime(1, 1, 1)
 _MICROSECOND = _Duration(microseconds=1)
 
 
-def _field(cls: type, name: str) -> Callable[[Any], Any]:
-    getter: Callable[[Any], Any] = getattr(cls, name).__get__
-    return getter
-
-
-def _clock(cls: type) -> Callable[[Any], int]:
-    """Return what reads the microseconds since midnight."""
-    hour, minute, second, microsecond = (_field(cls, name) for name in ("hour", "minute", "second", "microsecond"))
-
-    def read(value: Any) -> int:
-        seconds: int = (hour(value) * 60 + minute(value)) * 60 + second(value)
-        return seconds * 1_000_000 + int(microsecond(value))
-
-    return read
-
-
-_datetime_clock, _datetime_zone = _clock(_Datetime), _field(_Datetime, "tzinfo")
-_time_clock, _time_zone = _clock(_Time), _field(_Time, "tzinfo")
-_year = _field(_Date, "year")
-_days, _seconds, _microseconds = (_field(_Duration, name) for name in ("days", "seconds", "microseconds"))
-
-_NAMES = {
+_FIELDS: dict[type, tuple[str, ...]] = {
     _Datetime: ("year", "month", "day", "hour", "minute", "second", "microsecond", "tzinfo"),
     _Date: ("year", "month", "day"),
     _Time: ("hour", "minute", "second", "microsecond", "tzinfo"),
     _Duration: ("days", "seconds", "microseconds"),
 }
-"""What the classes are made of, in the order of their parameters. A datetime is a date too."""
+"""What the classes are made of, in the order of their parameters. A datetime is a date too, and comes first."""
+
+
+def _getter(cls: type, name: str) -> Callable[[Any], Any]:
+    getter: Callable[[Any], Any] = getattr(cls, name).__get__
+    return getter
+
+
+_GETTERS = {cls: tuple(_getter(cls, name) for name in names) for cls, names in _FIELDS.items()}
+_FOLDS = {cls: _getter(cls, "fold") for cls in (_Datetime, _Time)}
+
+year = _GETTERS[_Datetime][0]
+"""The year that a datetime is made with, which is another one than that of a Timestamp outside of the years 1 to 9999."""
 
 
 def describe(value: Any) -> Answer | None:
-    """Describe a datetime, date, time or timedelta; anything else, and a datetime that has no year, is None."""
-    for cls in _NAMES:
+    """Describe a datetime, date, time or timedelta; anything else is None."""
+    for cls in _FIELDS:
         if isinstance(value, cls):
             break
     else:
         return None
-    if not issubclass(type(value), cls):  # a proxy, which only says that it is one
-        fold = {"fold": value.fold} if "tzinfo" in _NAMES[cls] else {}
-        value = cls(*(getattr(value, name) for name in _NAMES[cls]), **fold)
     if cls is _Datetime:
-        return describe_datetime(value) if has_year(value) else None
+        return describe_datetime(value)
+    plain = _plain(value, cls)
     if cls is _Date:
-        return "date", _Date.toordinal(value) - 1
+        return "date", plain.toordinal() - 1
     if cls is _Time:
-        return "time", _time_clock(value), *_offset(_Time.utcoffset(value), _time_zone(value))
-    return "duration", _days(value), _seconds(value) * 1_000_000 + _microseconds(value)
+        wall = _Datetime.combine(_EPOCH, plain.replace(tzinfo=None))
+        return "time", (wall - _EPOCH) // _MICROSECOND, *_offset(plain.utcoffset(), plain.tzinfo)
+    return "duration", plain.days, plain.seconds * 1_000_000 + plain.microseconds
 
 
 def describe_datetime(value: datetime.datetime, nanoseconds: int = 0) -> Answer:
     """Describe a datetime that is so many nanoseconds later than it says."""
-    wall = (_Date.toordinal(value) - 1) * 86_400_000_000 + _datetime_clock(value)
-    return "datetime", wall, *_offset(_Datetime.utcoffset(value), _datetime_zone(value)), nanoseconds
+    plain = _plain(value, _Datetime)
+    wall = plain.replace(tzinfo=None, fold=0)
+    return "datetime", (wall - _EPOCH) // _MICROSECOND, *_offset(plain.utcoffset(), plain.tzinfo), nanoseconds
 
 
-def has_year(value: datetime.datetime) -> bool:
-    """Whether a datetime is of the year that it says: NaT is not, nor is a Timestamp outside of the years 1 to 9999."""
-    return bool(_year(value) == value.year)
+def _plain(value: Any, cls: Any) -> Any:
+    """Return a value of a standard class that has the fields of one derived from it; zones ask for them, too."""
+    if type(value) is cls:
+        return value
+    if issubclass(type(value), cls):
+        fields = [get(value) for get in _GETTERS[cls]]
+        fold = _FOLDS[cls](value) if cls in _FOLDS else None
+    else:  # a proxy, which only says that it is one
+        fields = [getattr(value, name) for name in _FIELDS[cls]]
+        fold = value.fold if cls in _FOLDS else None
+    return cls(*fields) if fold is None else cls(*fields, fold=fold)
 
 
 def _offset(offset: datetime.timedelta | None, zone: datetime.tzinfo | None) -> tuple[int | None, str]:
     if offset is None:
         return None, ""
-    return (_days(offset) * 86_400 + _seconds(offset)) * 1_000_000 + _microseconds(offset), _zone_name(zone)
+    return _plain(offset, _Duration) // _MICROSECOND, _zone_name(zone)
 
 
 def _zone_name(zone: datetime.tzinfo | None) -> str:

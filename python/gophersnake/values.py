@@ -4,6 +4,7 @@ An answer of ``describe`` is a tuple that starts with one of these words:
 
 * ``value``, object: describe this instead
 * ``items``, iterable, likewise: a list
+* ``iterable``, object: a list of its items, if they are all of it or all that is wanted, see ``gophersnake.containers``
 * ``mapping``, object: a dict of all pairs that it has, see ``gophersnake.containers``; it is not asked for them where none are wanted
 * ``record``, pairs of name and value: named fields
 * ``row``, names, values: a tuple with names
@@ -39,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from gophersnake import containers, times
+from gophersnake import times
 from gophersnake.signatures import is_async
 from gophersnake.streams import Stream
 
@@ -104,16 +105,8 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
     if answer is not None:
         return answer
     if isinstance(value, Iterable) and not isinstance(value, type):
-        return _items(value, wants_items)
+        return "iterable", value
     return "other", _class_name(type(value))
-
-
-def _items(value: Iterable[Any], wants_items: bool) -> Answer:
-    """Describe what can be iterated over by what it gives, if that is all of it, or all that is wanted."""
-    name = _class_name(type(value))
-    if wants_items:
-        return ("items", value) if containers.has_items(value) else ("other", f"{name}, which is no sequence of items")
-    return ("items", value) if containers.is_its_items(value) else ("other", f"{name}, which may be more than its items (a []any takes them)")
 
 
 def _array(array: np.ndarray[Any, Any], wants_items: bool) -> Answer:
@@ -219,7 +212,7 @@ def _pandas(pandas: Any, value: Any, wants_items: bool) -> Answer | None:
     if isinstance(value, pandas.Timedelta):
         return _scalar(value.to_timedelta64())
     if isinstance(value, pandas.Timestamp):
-        if value.tzinfo is not None and times.has_year(value):
+        if value.tzinfo is not None and value.year == times.year(value):
             return times.describe_datetime(value, value.nanosecond)
         # As the point in time: it has no zone, or a year that no datetime has.
         return _scalar(value.tz_convert(None).to_datetime64() if value.tzinfo is not None else value.to_datetime64())
