@@ -175,15 +175,10 @@ def _pyarrow(arrow: Any, value: Any, wants_items: bool, _: bool) -> Answer | Non
     if isinstance(value, arrow.Array | arrow.ChunkedArray):
         return _arrow(arrow, value, wants_items)
     if isinstance(value, arrow.Scalar):
-        if _arrow_loses(arrow, arrow.array([value.as_py()], value.type) if not value.is_valid else _alone(arrow, value)):
+        if value.is_valid and _arrow_loses(arrow, arrow.repeat(value, 1)):
             return "other", f"pyarrow scalar of {value.type} with nanoseconds, which Python's times have not"
         return "value", value.as_py()
     return None
-
-
-def _alone(arrow: Any, scalar: Any) -> Any:
-    """Return an array that holds a scalar only."""
-    return arrow.repeat(scalar, 1)
 
 
 def _arrow(arrow: Any, array: Any, wants_items: bool) -> Answer:
