@@ -1,4 +1,4 @@
-"""Describes tables and their columns: those of pandas, polars and pyarrow. The answers are those of ``values.describe``.
+"""Describes tables and columns of pandas, polars and pyarrow. The answers are those of ``values.describe``.
 
 A column is taken from what holds its values, since what a library makes of it for NumPy may be rounded, widened or cut.
 """
