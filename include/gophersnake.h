@@ -40,7 +40,7 @@
 #include <stdint.h>
 
 // The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-#define SNAKE_ABI_VERSION 7
+#define SNAKE_ABI_VERSION 8
 
 // How deep containers may nest in the arguments of a call and in its result.
 #define SNAKE_MAX_DEPTH 100
@@ -114,7 +114,7 @@ typedef uint32_t snake_error_code;
 // | `SET` | | children | set | set, frozenset |
 // | `ND_ARRAY` | as `ARRAY` | dimensions | array over the next lent memory; its shape and its strides in bytes follow as `INT` | C-contiguous array; its shape follows |
 // | `RECORD` | out: 1 if it is a named tuple | pairs of `TEXT` and value | not allowed | fields of an object by name |
-// | `DATETIME` | microseconds since 0001-01-01T00:00 on the clock | 1 if an offset follows | the `len` is the offset in seconds, and none follows | its offset from UTC in microseconds follows as `INT`, and its zone's name as `TEXT` |
+// | `DATETIME` | microseconds since 0001-01-01T00:00 on the clock | 1 if an offset follows | the `len` is the offset in seconds; if its `dtype` is 1, the name of a zone follows as `TEXT`, which the datetime gets if it has that offset then | its offset from UTC in microseconds follows as `INT`, and its zone's name as `TEXT`; its `dtype` is how many nanoseconds more it is, less than 1000 |
 // | `DATE` | days since 0001-01-01 | | date | date |
 // | `TIME` | microseconds since midnight | 1 if an offset follows, as in `DATETIME` | not allowed | time |
 // | `DURATION` | days | microseconds | timedelta | timedelta |
@@ -442,7 +442,7 @@ typedef struct snake_stats {
 typedef struct snake_value {
   // A `SNAKE_KIND_*` value.
   uint32_t kind;
-  // For an array: a `SNAKE_DTYPE_*` value. Else 0.
+  // For an array: a `SNAKE_DTYPE_*` value. For a `DATETIME`: see there. Else 0.
   uint32_t dtype;
   // A number, a position or an address.
   uint64_t bits;
@@ -485,7 +485,7 @@ typedef struct snake_array {
 //
 // | kind of node | `bits` | `len` | expects |
 // |---|---|---|---|
-// | `NONE` | | | whatever it is |
+// | `NONE` | | | whatever it is; all of it if its `dtype` is 1, as everywhere that no node says anything of: not the items alone of what may be more |
 // | `OBJECT` | | | a reference |
 // | `FUNCTION` | index of the first field | fields | a function or a value of the host's, or else a reference to what has the fields as methods; its `dtype` is 1 if it must be one that can be called |
 // | `LIST` | index of a node for the items | | items, also of an object array or a masked one |

@@ -166,13 +166,19 @@ impl<'a, 'py> Arguments<'a, 'py> {
                 Ok(set.into_any())
             }
             Kind::Datetime => {
-                let arguments = (value.bits.cast_signed(), value.len.cast_signed());
-                Ok(package::module(py, "values")?.call_method1("make_datetime", arguments)?)
+                let zone = match value.dtype {
+                    0 => None,
+                    _ => Some(*self.part(Kind::Datetime, Kind::Text)?),
+                };
+                let zone = zone.filter(|zone| zone.kind != Kind::None as u32);
+                let name = zone.as_ref().map(|zone| self.text(zone)).transpose()?;
+                let arguments = (value.bits.cast_signed(), value.len.cast_signed(), name);
+                Ok(package::module(py, "times")?.call_method1("make_datetime", arguments)?)
             }
-            Kind::Date => Ok(package::module(py, "values")?.call_method1("make_date", (value.bits,))?),
+            Kind::Date => Ok(package::module(py, "times")?.call_method1("make_date", (value.bits,))?),
             Kind::Duration => {
                 let arguments = (value.bits.cast_signed(), value.len.cast_signed());
-                Ok(package::module(py, "values")?.call_method1("make_duration", arguments)?)
+                Ok(package::module(py, "times")?.call_method1("make_duration", arguments)?)
             }
             Kind::Decimal => {
                 let text = PyString::new(py, self.text(&value)?);

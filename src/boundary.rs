@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorCode, Report};
 use crate::{callback, process, thread_state};
 
 /// The version of this ABI. It changes whenever a function, a struct or the meaning of a field changes.
-pub const ABI_VERSION: u32 = 7;
+pub const ABI_VERSION: u32 = 8;
 
 /// A text in UTF-8 that is not terminated by NUL and may contain NUL.
 #[repr(C)]

@@ -42,7 +42,7 @@ pub struct Tree {
 ///
 /// | kind of node | `bits` | `len` | expects |
 /// |---|---|---|---|
-/// | `NONE` | | | whatever it is |
+/// | `NONE` | | | whatever it is; all of it if its `dtype` is 1, as everywhere that no node says anything of: not the items alone of what may be more |
 /// | `OBJECT` | | | a reference |
 /// | `FUNCTION` | index of the first field | fields | a function or a value of the host's, or else a reference to what has the fields as methods; its `dtype` is 1 if it must be one that can be called |
 /// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |
@@ -296,6 +296,12 @@ impl<'a> PlanView<'a> {
             .is_none_or(|parent| node.listed || [Kind::None, Kind::List].iter().any(|&kind| parent.kind == kind as u32))
     }
 
+    /// Whether `node` takes the items only of what is known to be no more than they are.
+    fn takes_all(&self, node: Node) -> bool {
+        let is_all = |found: &Value| !node.listed && found.kind == Kind::None as u32 && found.dtype == 1;
+        node.index.is_none() || self.node(node).is_some_and(is_all)
+    }
+
     /// Whether `node`, a `FUNCTION`, expects what can be called.
     fn expects_callable(&self, node: Node) -> bool {
         self.node(node).is_some_and(|node| node.dtype == 1)
@@ -490,7 +496,7 @@ impl<'py> Builder<'_, 'py> {
             self.items(Kind::List, list.iter().map(Ok), node, depth)
         } else if let Ok(tuple) = object.cast::<PyTuple>() {
             self.tuple(tuple, node, depth)
-        } else if let Ok(dict) = object.cast::<PyDict>() {
+        } else if let Ok(dict) = object.cast_exact::<PyDict>() {
             // A copy, because code that runs meanwhile may change the dict.
             self.pairs(Kind::Dict, dict.copy()?.iter().map(Ok), node, depth)
         } else if array::from_object(object).is_some() {
@@ -506,14 +512,14 @@ impl<'py> Builder<'_, 'py> {
                 )
             };
             self.leaf(Kind::Complex, real.to_bits(), imaginary.to_bits())
-        } else if let Ok(set) = object.cast::<PySet>() {
-            // A copy, because code that runs meanwhile may change the set. Python's own copies the hashes with the
-            // items; to add them one by one would call `__hash__`, which is such code.
-            let copy = object.py().get_type::<PyFrozenSet>().call1((set,))?;
+        } else if let Ok(set) = object.cast_exact::<PyFrozenSet>() {
+            self.items(Kind::Set, set.iter().map(Ok), node, depth)
+        } else if object.is_instance_of::<PySet>() || object.is_instance_of::<PyFrozenSet>() {
+            // A copy, because code that runs meanwhile may change the set, and a class derived from it iterate over something
+            // else. Python's own copies the hashes with the items; to add them one by one would call `__hash__`, which is such code.
+            let copy = object.py().get_type::<PyFrozenSet>().call1((object,))?;
             let copy = copy.cast_into::<PyFrozenSet>().map_err(PyErr::from)?;
             self.items(Kind::Set, copy.iter().map(Ok), node, depth)
-        } else if let Ok(set) = object.cast::<PyFrozenSet>() {
-            self.items(Kind::Set, set.iter().map(Ok), node, depth)
         } else if let Ok(bytes) = object.cast::<PyByteArray>() {
             self.data(Kind::Bytes, &bytes.to_vec())
         } else if let Some((kind, handle)) = callback::handle_of(object) {
@@ -533,10 +539,12 @@ impl<'py> Builder<'_, 'py> {
         if let Ok(int) = object.extract::<u64>() {
             return self.leaf(Kind::Uint, int, 0);
         }
-        let bits: usize = object.call_method0("bit_length")?.extract()?;
+        // By the methods of int itself: a class derived from it may have its own.
+        let int = object.py().get_type::<PyInt>();
+        let bits: usize = int.call_method1("bit_length", (object,))?.extract()?;
         let signed = PyDict::new(object.py());
         signed.set_item("signed", true)?;
-        let bytes = object.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed))?;
+        let bytes = int.call_method("to_bytes", (object, bits / 8 + 1, "little"), Some(&signed))?;
         self.data(
             Kind::BigInt,
             bytes.cast_into::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
@@ -682,10 +690,17 @@ impl<'py> Builder<'_, 'py> {
         let number = |index: usize| -> PyResult<u64> { Ok(answer.get_item(index)?.extract::<i64>()?.cast_unsigned()) };
         match tag.as_str() {
             "value" => self.add(&second()?, node, depth + 1),
-            "items" if !self.plan.takes_items(node) => self.other(&type_name(&object.get_type())),
+            "items" | "iterable" if !self.plan.takes_items(node) => self.other(&type_name(&object.get_type())),
             // What makes new items of its own class again and again is named, where a list only contains itself.
-            "items" if depth >= MAX_DEPTH => Err(too_deep(&type_name(&object.get_type()))),
-            "items" => {
+            "items" | "iterable" if depth >= MAX_DEPTH => Err(too_deep(&type_name(&object.get_type()))),
+            "items" | "iterable" => {
+                if tag == "iterable" {
+                    let obstacle = package::module(py, "containers")?.getattr("obstacle")?;
+                    let obstacle: Option<String> = obstacle.call1((second()?, self.plan.takes_all(node)))?.extract()?;
+                    if let Some(what) = obstacle {
+                        return self.other(&what);
+                    }
+                }
                 let items = match second()?.try_iter() {
                     // Iterable by its class only, such as an array without a dimension.
                     Err(failure) if failure.is_instance_of::<PyTypeError>(py) => {
@@ -718,7 +733,10 @@ impl<'py> Builder<'_, 'py> {
             "mapping" if self.plan.expects(node, Kind::Other) => self.other(&type_name(&object.get_type())),
             "mapping" => {
                 // A copy, because code that runs meanwhile may change the mapping.
-                let pairs = py.get_type::<PyList>().call1((second()?,))?;
+                let pairs = package::module(py, "containers")?.call_method1("pairs", (second()?,))?;
+                if let Ok(what) = pairs.extract::<String>() {
+                    return self.other(&what);
+                }
                 self.pairs(Kind::Dict, pairs.try_iter()?.map(|pair| pair?.extract()), node, depth)
             }
             "record" => self.pairs(
@@ -745,12 +763,18 @@ impl<'py> Builder<'_, 'py> {
                 self.leaf(Kind::Int, number(4)?, 0)
             }
             "datetime" | "time" => {
-                let kind = if tag == "time" { Kind::Time } else { Kind::Datetime };
+                let (kind, nanoseconds) = match tag.as_str() {
+                    "time" => (Kind::Time, 0),
+                    _ => (Kind::Datetime, answer.get_item(4)?.extract()?),
+                };
                 let offset = answer.get_item(2)?;
+                self.push(Value {
+                    dtype: nanoseconds,
+                    ..Value::new(kind, number(1)?, u64::from(!offset.is_none()))
+                })?;
                 if offset.is_none() {
-                    return self.leaf(kind, number(1)?, 0);
+                    return Ok(());
                 }
-                self.leaf(kind, number(1)?, 1)?;
                 self.leaf(Kind::Int, number(2)?, 0)?;
                 self.text(&answer.get_item(3)?)
             }

@@ -52,7 +52,7 @@ pub(crate) const SCRATCH_ALIGNMENT: usize = 16;
 /// | `SET` | | children | set | set, frozenset |
 /// | `ND_ARRAY` | as `ARRAY` | dimensions | array over the next lent memory; its shape and its strides in bytes follow as `INT` | C-contiguous array; its shape follows |
 /// | `RECORD` | out: 1 if it is a named tuple | pairs of `TEXT` and value | not allowed | fields of an object by name |
-/// | `DATETIME` | microseconds since 0001-01-01T00:00 on the clock | 1 if an offset follows | the `len` is the offset in seconds, and none follows | its offset from UTC in microseconds follows as `INT`, and its zone's name as `TEXT` |
+/// | `DATETIME` | microseconds since 0001-01-01T00:00 on the clock | 1 if an offset follows | the `len` is the offset in seconds; if its `dtype` is 1, the name of a zone follows as `TEXT`, which the datetime gets if it has that offset then | its offset from UTC in microseconds follows as `INT`, and its zone's name as `TEXT`; its `dtype` is how many nanoseconds more it is, less than 1000 |
 /// | `DATE` | days since 0001-01-01 | | date | date |
 /// | `TIME` | microseconds since midnight | 1 if an offset follows, as in `DATETIME` | not allowed | time |
 /// | `DURATION` | days | microseconds | timedelta | timedelta |
@@ -191,7 +191,7 @@ impl Kind {
 pub struct Value {
     /// A `SNAKE_KIND_*` value.
     pub kind: u32,
-    /// For an array: a `SNAKE_DTYPE_*` value. Else 0.
+    /// For an array: a `SNAKE_DTYPE_*` value. For a `DATETIME`: see there. Else 0.
     pub dtype: u32,
     /// A number, a position or an address.
     pub bits: u64,

@@ -354,44 +354,6 @@ func (f *frame) addSequence(v reflect.Value, depth int) error {
 	return nil
 }
 
-func (f *frame) addMap(v reflect.Value, depth int) error {
-	if v.IsNil() {
-		f.add(C.SNAKE_KIND_NONE, 0, 0, 0)
-		return nil
-	}
-	if err := f.open(C.SNAKE_KIND_DICT, v.Len(), depth); err != nil {
-		return err
-	}
-	for entries := v.MapRange(); entries.Next(); {
-		if err := f.addKey(entries.Key(), depth); err != nil {
-			return fmt.Errorf("key %v: %w", entries.Key(), err)
-		}
-		if err := f.addChild(entries.Value(), depth); err != nil {
-			return fmt.Errorf("[%#v]: %w", entries.Key().Interface(), err)
-		}
-	}
-	return nil
-}
-
-// addKey describes a key of a map: an array becomes a tuple, since Python can hash no other sequence.
-func (f *frame) addKey(v reflect.Value, depth int) error {
-	if v.Kind() == reflect.Interface && !v.IsNil() {
-		v = v.Elem()
-	}
-	if v.Kind() != reflect.Array {
-		return f.addChild(v, depth)
-	}
-	if err := f.open(C.SNAKE_KIND_TUPLE, v.Len(), depth); err != nil {
-		return err
-	}
-	for i := range v.Len() {
-		if err := f.addKey(v.Index(i), depth+1); err != nil {
-			return fmt.Errorf("[%d]: %w", i, err)
-		}
-	}
-	return nil
-}
-
 func (f *frame) addStruct(v reflect.Value, depth int) error {
 	r, err := recordOf(v.Type())
 	if err != nil {
@@ -544,69 +506,10 @@ func (f *frame) addObject(owner any, h *handle) error {
 	return nil
 }
 
-// Truncated wraps a value, the argument of a call for example: its times and durations, at any depth, go to Python without their
-// nanoseconds, which a datetime and a timedelta have not. It would be an error otherwise.
-//
-//	err := f.Call(ctx, python.Truncated(record))
-//
-// The option truncate of a field's tag, `py:"created,truncate"`, and [Config].TruncateTimes do the same. Times are cut towards
-// earlier ones, durations towards zero.
-func Truncated(value any) any { return truncated{value} }
-
-type truncated struct{ value any }
-
-const howToTruncate = `wrap the argument in python.Truncated, tag the field with py:",truncate", or set Config.TruncateTimes`
-
-func (f *frame) truncates() bool {
-	return f.truncating > 0 || started.interpreter != nil && started.interpreter.config.TruncateTimes
-}
-
-// addTruncated describes a value whose times are cut.
-func (f *frame) addTruncated(value any, depth int) error {
-	f.truncating++
-	defer func() { f.truncating-- }()
-	return f.addValue(value, depth)
-}
-
 // laneOfOwner returns the lane of an object or a function.
 func laneOfOwner(owner any) *lane {
 	if f, ok := owner.(*Function); ok {
 		return f.lane
 	}
 	return owner.(*Object).lane
-}
-
-// addTime describes a time as an aware datetime.
-func (f *frame) addTime(t time.Time) error {
-	if t.Nanosecond()%1000 != 0 {
-		if !f.truncates() {
-			return fmt.Errorf("%v has nanoseconds, which a datetime has not: %s", t, howToTruncate)
-		}
-		// Towards earlier times; t.Truncate counts from another epoch, and would cut times before it towards later ones.
-		t = t.Add(-time.Duration(t.Nanosecond() % 1000))
-	}
-	_, offset := t.Zone()
-	wall := t.Unix() + int64(offset) - firstSecond
-	if year := t.Year(); year < 1 || year > 9999 {
-		return fmt.Errorf("%v is outside of the years 1 to 9999 of a datetime", t)
-	}
-	micros := wall*1e6 + int64(t.Nanosecond()/1000)
-	f.add(C.SNAKE_KIND_DATETIME, 0, uint64(micros), uint64(int64(offset))) //nolint:gosec // the bits are what is wanted
-	return nil
-}
-
-// firstSecond is the first second of a datetime, in Unix time.
-var firstSecond = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-
-func (f *frame) addDuration(d time.Duration) error {
-	if d%time.Microsecond != 0 {
-		if !f.truncates() {
-			return fmt.Errorf("%v has nanoseconds, which a timedelta has not: %s", d, howToTruncate)
-		}
-		d = d.Truncate(time.Microsecond)
-	}
-	const day = 24 * time.Hour
-	days, rest := d/day, d%day
-	f.add(C.SNAKE_KIND_DURATION, 0, uint64(days), uint64(rest/time.Microsecond)) //nolint:gosec // the bits are what is wanted
-	return nil
 }

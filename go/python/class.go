@@ -4,7 +4,6 @@ package python
 import "C"
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -683,21 +682,6 @@ func (c *class) addMap(special map[string]*hostFunction) error {
 			return list, nil
 		}),
 	)
-}
-
-// compareKeys orders keys of a map where Go orders their type.
-func compareKeys(a, b reflect.Value) int {
-	switch {
-	case a.Kind() == reflect.String:
-		return cmp.Compare(a.String(), b.String())
-	case a.CanInt():
-		return cmp.Compare(a.Int(), b.Int())
-	case a.CanUint():
-		return cmp.Compare(a.Uint(), b.Uint())
-	case a.CanFloat():
-		return cmp.Compare(a.Float(), b.Float())
-	}
-	return 0
 }
 
 // addCall describes how Python calls a func.

@@ -9,10 +9,16 @@ import (
 // pandasTable checks rows whose expressions are evaluated in testdata/oracle_pandas.py. The environment of the tests has to have pandas, attrs and pydantic.
 func pandasTable(t *testing.T, rows []conversion) {
 	t.Helper()
+	libraryTable(t, "oracle_pandas:value", rows)
+}
+
+// libraryTable checks rows whose expressions are evaluated by a function of testdata.
+func libraryTable(t *testing.T, evaluator string, rows []conversion) {
+	t.Helper()
 	in := interpreter(t)
-	f, err := in.Func("oracle_pandas:value")
+	f, err := in.Func(evaluator)
 	if err != nil {
-		t.Fatalf("these tests need pandas, attrs and pydantic in the environment that GOPHERSNAKE_PYTHON names (requirements-test.txt): %v", err)
+		t.Fatalf("this test needs the packages of requirements-test.txt in the environment that GOPHERSNAKE_PYTHON names: %v", err)
 	}
 	defer f.Close()
 	for _, row := range rows {
@@ -25,7 +31,7 @@ func pandasTable(t *testing.T, rows []conversion) {
 		row.check(t, "As", got, err)
 		_ = o.Close()
 	}
-	leakFree(t, in, "oracle_pandas:value", rows)
+	leakFree(t, in, evaluator, rows)
 }
 
 // Objects of other packages as structs, by attribute.

@@ -81,7 +81,7 @@ func TestResultNumbers(t *testing.T) {
 		gives("0", new(big.Int)), gives("-2**63", big.NewInt(math.MinInt64)), gives("2**64", bignum("18446744073709551616")), gives("-2**64", bignum("-18446744073709551616")), gives("-2**127", bignum("-170141183460469231731687303715884105728")),
 		gives("255", *big.NewInt(255)), gives("np.uint64(2**64-1)", bignum("18446744073709551615")), refuses[*big.Int]("1.0", "result: want *big.Int, got float"), refuses[big.Int]("'1'", "result: want *big.Int, got str"), gives[*big.Int]("None", nil),
 		gives("decimal.Decimal('1.50')", big.NewRat(3, 2)), gives("decimal.Decimal('-1E+3')", big.NewRat(-1000, 1)), gives("0.5", big.NewRat(1, 2)), gives("7", big.NewRat(7, 1)),
-		refuses[*big.Rat]("decimal.Decimal('NaN')", "result: want *big.Rat, got Decimal NaN"), refuses[*big.Rat]("math.inf", "result: want *big.Rat, got float +Inf"), refuses[*big.Rat]("'1/2'", "result: want *big.Rat, got str"),
+		refuses[*big.Rat]("decimal.Decimal('NaN')", "result: want *big.Rat, got Decimal NaN: ask for string"), refuses[*big.Rat]("math.inf", "result: want *big.Rat, got float +Inf"), refuses[*big.Rat]("'1/2'", "result: want *big.Rat, got str"),
 		refuses[*big.Rat]("decimal.Decimal('1E+999999999')", "…Decimal 1E+999999999"),
 	})
 }

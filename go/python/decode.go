@@ -6,9 +6,11 @@ import "C"
 import (
 	"fmt"
 	"image"
+	"math"
 	"math/big"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -225,11 +227,7 @@ func (s *results) readRational(target *big.Rat) error {
 	v := s.peek()
 	switch v.kind {
 	case C.SNAKE_KIND_DECIMAL:
-		text := s.text(s.take())
-		if _, ok := target.SetString(text); !ok {
-			return fmt.Errorf("want %T, got Decimal %s", target, text)
-		}
-		return nil
+		return readDecimal(s.text(s.take()), target)
 	case C.SNAKE_KIND_RATIONAL:
 		s.take()
 		numerator, denominator := s.integer(s.take()), s.integer(s.take())
@@ -240,7 +238,7 @@ func (s *results) readRational(target *big.Rat) error {
 		return nil
 	case C.SNAKE_KIND_FLOAT:
 		float, err := readFloat[float64](s)
-		if err == nil && target.SetFloat64(float) == nil {
+		if err == nil && (target.SetFloat64(float) == nil || isNegativeZero(float)) {
 			err = fmt.Errorf("want %T, got float %v", target, float)
 		}
 		return err
@@ -253,6 +251,16 @@ func (s *results) readRational(target *big.Rat) error {
 	target.SetInt(integer)
 	return nil
 }
+
+// readDecimal takes a decimal by its text. NaN, the infinities, a zero below zero and exponents beyond a million have no *big.Rat.
+func readDecimal(text string, target *big.Rat) error {
+	if _, ok := target.SetString(text); !ok || target.Sign() == 0 && strings.HasPrefix(text, "-") {
+		return fmt.Errorf("want %T, got Decimal %s: ask for string", target, text)
+	}
+	return nil
+}
+
+func isNegativeZero(float float64) bool { return float == 0 && math.Signbit(float) }
 
 // readObject takes over a reference.
 func (s *results) readObject() (*Object, error) {

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // natural takes whatever comes, as the Go value that a programmer would choose for it.
@@ -57,10 +58,11 @@ func (s *results) natural() (any, error) {
 		return readDuration(s)
 	case C.SNAKE_KIND_DECIMAL:
 		text := s.text(s.take())
-		if decimal, ok := new(big.Rat).SetString(text); ok {
-			return decimal, nil
+		if strings.ContainsAny(text, "nN") { // NaN or infinite
+			return text, nil
 		}
-		return text, nil // NaN or infinite
+		decimal := new(big.Rat)
+		return decimal, readDecimal(text, decimal)
 	case C.SNAKE_KIND_RATIONAL:
 		return decodeNew[*big.Rat](s)
 	case C.SNAKE_KIND_IMAGE:

@@ -35,7 +35,7 @@ func planOf(t reflect.Type) (*C.snake_plan, error) {
 		return nil, err
 	}
 	var plan *C.snake_plan
-	if b.nodes[root].kind != C.SNAKE_KIND_NONE {
+	if b.nodes[root].kind != C.SNAKE_KIND_NONE || b.nodes[root].dtype != 0 {
 		plan = b.build()
 	}
 	plans.Store(t, plan)
@@ -152,7 +152,9 @@ func (b *planBuilder) node(t reflect.Type) (int, error) {
 		return index, b.container(index, C.SNAKE_KIND_DICT, t.Elem())
 	case t.Kind() == reflect.Struct && !isLeaf(t):
 		return index, b.record(index, t)
-	case t.Kind() != reflect.Interface && t != lentType:
+	case t.Kind() == reflect.Interface:
+		b.nodes[index].dtype = 1 // all of it, whatever it is
+	case t != lentType:
 		b.nodes[index].kind = C.SNAKE_KIND_OTHER // one value: an iterable stays as it is
 	}
 	return index, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"sync"
 	"time"
 )
 
@@ -17,7 +18,7 @@ func readTime(s *results) (time.Time, error) {
 	case C.SNAKE_KIND_DATETIME:
 		s.take()
 		micros := int64(v.bits) //nolint:gosec // the bits are those of an int64
-		wall := time.Unix(firstSecond+micros/1e6, micros%1e6*1000).UTC()
+		wall := time.Unix(firstSecond+micros/1e6, micros%1e6*1000+int64(v.dtype)).UTC()
 		if v.len == 0 {
 			return wall, nil
 		}
@@ -46,7 +47,7 @@ func readTime(s *results) (time.Time, error) {
 func zoneAt(at time.Time, offset int64, key string) *time.Location {
 	seconds := int(offset / 1e6)
 	if key != "" {
-		if zone, err := time.LoadLocation(key); err == nil {
+		if zone := loadZone(key); zone != nil {
 			if _, found := at.In(zone).Zone(); found == seconds {
 				return zone
 			}
@@ -56,6 +57,43 @@ func zoneAt(at time.Time, offset int64, key string) *time.Location {
 		return time.UTC
 	}
 	return time.FixedZone("", seconds)
+}
+
+// loadedZones are those that were loaded, by their names: to load one reads a file.
+var loadedZones sync.Map // of string to *time.Location
+
+// loadZone returns a named zone of the database, nil if there is none.
+func loadZone(name string) *time.Location {
+	if zone, known := loadedZones.Load(name); known {
+		return zone.(*time.Location)
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	loadedZones.Store(name, zone)
+	return zone
+}
+
+// zoneName returns the name that the database has for the zone of a time, or nothing. A zone that only bears such a name, such as
+// time.FixedZone("CET", 3600), has no changes of its clock where that of the database has them.
+func zoneName(t time.Time) string {
+	name := t.Location().String()
+	if name == "" || name == "UTC" || name == "Local" {
+		return ""
+	}
+	zone := loadZone(name)
+	if zone == nil {
+		return ""
+	}
+	start, end := t.ZoneBounds()
+	there := t.In(zone)
+	otherStart, otherEnd := there.ZoneBounds()
+	_, offset := t.Zone()
+	if _, other := there.Zone(); other != offset || !start.Equal(otherStart) || !end.Equal(otherEnd) {
+		return ""
+	}
+	return name
 }
 
 // readDuration takes a timedelta or a timedelta64.
@@ -187,4 +225,68 @@ func timeOf(value int64, unit string, count int64) (t time.Time, ok bool, err er
 	}
 	perSecond := int64(time.Second) / length
 	return time.Unix(n/perSecond, n%perSecond*length).UTC(), true, nil
+}
+
+// Truncated wraps a value, the argument of a call for example: its times and durations, at any depth, go to Python without their
+// nanoseconds, which a datetime and a timedelta have not. It would be an error otherwise.
+//
+//	err := f.Call(ctx, python.Truncated(record))
+//
+// The option truncate of a field's tag, `py:"created,truncate"`, and [Config].TruncateTimes do the same. Times are cut towards
+// earlier ones, durations towards zero.
+func Truncated(value any) any { return truncated{value} }
+
+type truncated struct{ value any }
+
+const howToTruncate = `wrap the argument in python.Truncated, tag the field with py:",truncate", or set Config.TruncateTimes`
+
+func (f *frame) truncates() bool {
+	return f.truncating > 0 || started.interpreter != nil && started.interpreter.config.TruncateTimes
+}
+
+// addTruncated describes a value whose times are cut.
+func (f *frame) addTruncated(value any, depth int) error {
+	f.truncating++
+	defer func() { f.truncating-- }()
+	return f.addValue(value, depth)
+}
+
+// addTime describes a time as an aware datetime, in its zone if that has a name, else with its offset.
+func (f *frame) addTime(t time.Time) error {
+	if t.Nanosecond()%1000 != 0 {
+		if !f.truncates() {
+			return fmt.Errorf("%v has nanoseconds, which a datetime has not: %s", t, howToTruncate)
+		}
+		// Towards earlier times; t.Truncate counts from another epoch, and would cut times before it towards later ones.
+		t = t.Add(-time.Duration(t.Nanosecond() % 1000))
+	}
+	_, offset := t.Zone()
+	name := zoneName(t)
+	wall := t.Unix() + int64(offset) - firstSecond
+	if year := t.Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("%v is outside of the years 1 to 9999 of a datetime", t)
+	}
+	micros := wall*1e6 + int64(t.Nanosecond()/1000)
+	if name == "" {
+		f.add(C.SNAKE_KIND_DATETIME, 0, uint64(micros), uint64(int64(offset))) //nolint:gosec // the bits are what is wanted
+		return nil
+	}
+	f.add(C.SNAKE_KIND_DATETIME, 1, uint64(micros), uint64(int64(offset))) //nolint:gosec // the bits are what is wanted
+	return f.addText(name)
+}
+
+// firstSecond is the first second of a datetime, in Unix time.
+var firstSecond = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+
+func (f *frame) addDuration(d time.Duration) error {
+	if d%time.Microsecond != 0 {
+		if !f.truncates() {
+			return fmt.Errorf("%v has nanoseconds, which a timedelta has not: %s", d, howToTruncate)
+		}
+		d = d.Truncate(time.Microsecond)
+	}
+	const day = 24 * time.Hour
+	days, rest := d/day, d%day
+	f.add(C.SNAKE_KIND_DURATION, 0, uint64(days), uint64(rest/time.Microsecond)) //nolint:gosec // the bits are what is wanted
+	return nil
 }

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import gophersnake.errors as errors
 import gophersnake.output as output
+import gophersnake.times as times
 
 # Imported by `install` only: most programs start without it, and it takes long.
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ MAX_DEPTH = 8
 MAX_ITEMS = 256
 MAX_REPR = 4096
 
-_EPOCH = datetime.datetime(1970, 1, 1)
-_MICROSECOND = datetime.timedelta(microseconds=1)
+_EPOCH = (datetime.date(1970, 1, 1).toordinal() - 1) * 86_400_000_000
+"""Microseconds from year 1 to 1970."""
 
 _handler: logging.Handler
 _standard: frozenset[str]
@@ -221,19 +222,23 @@ def _key(key: object) -> str:
     return _text(key) if isinstance(key, str) else _repr(key)
 
 
-def _datetime(value: datetime.datetime) -> dict[str, Any]:
-    offset = value.utcoffset()
-    micros = (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
+def _time(value: datetime.datetime | datetime.timedelta) -> Any:
+    if value != value:  # NaT
+        return _repr(value)
+    answer = times.describe(value) or ()
+    if answer[0] == "duration":
+        return {"duration": answer[1] * 86_400_000_000 + answer[2]}
+    _, wall, offset, *_ = answer
     if offset is None:
-        return {"time": (micros, None)}
-    return {"time": (micros - offset // _MICROSECOND, int(offset.total_seconds()))}
+        return {"time": (wall - _EPOCH, None)}
+    return {"time": (wall - _EPOCH - offset, offset // 1_000_000)}
 
 
 _CONVERSIONS: list[tuple[type | tuple[type, ...], Callable[[Any], Any]]] = [
     (enum.Enum, _repr),
-    ((datetime.datetime,), _datetime),
+    (datetime.datetime, _time),
     ((datetime.date, datetime.time, decimal.Decimal, uuid.UUID), str),
-    (datetime.timedelta, lambda value: {"duration": value // _MICROSECOND}),
+    (datetime.timedelta, _time),
     (os.PathLike, lambda value: _text(os.fsdecode(value))),
     (str, lambda value: errors.clean(value, errors.MAX_MESSAGE)),
     (int, lambda value: int(value)),

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from gophersnake import times
+
 Answer = tuple[Any, ...]
 
 _NAT = np.iinfo(np.int64).min
@@ -56,6 +58,11 @@ def _pandas(pandas: Any, value: Any, wants_items: bool, wants_mapping: bool) -> 
         return "value", None
     if isinstance(value, pandas.Timedelta):
         return "value", value.to_timedelta64()
+    if isinstance(value, pandas.Timestamp):
+        if value.tzinfo is not None and value.year == times.year(value):
+            return times.describe_datetime(value, value.nanosecond)
+        # As the point in time: it has no zone, or a year that no datetime has.
+        return "value", (value.tz_convert(None) if value.tzinfo is not None else value).to_datetime64()
     if isinstance(value, pandas.MultiIndex):
         return "items", list(value)
     if isinstance(value, pandas.Series):

@@ -4,13 +4,14 @@ An answer of ``describe`` is a tuple that starts with one of these words:
 
 * ``value``, object: describe this instead
 * ``items``, iterable, likewise: a list
-* ``mapping``, iterable of pairs, which is not asked for them where none are wanted: a dict
+* ``iterable``, object: a list of its items, if they are all of it or all that is wanted, see ``gophersnake.containers``
+* ``mapping``, object: a dict of all pairs that it has, see ``gophersnake.containers``; it is not asked for them where none are wanted
 * ``record``, pairs of name and value: named fields
 * ``row``, names, values: a tuple with names
 * ``columns``, pairs of name and array: named arrays of one length
 * ``masked``, array, mask: an array that lacks the values where the mask is true
 * ``times``, int64 array, "M" or "m", unit, count: datetime64 or timedelta64
-* ``datetime``, microseconds, offset in microseconds or None, name of the zone
+* ``datetime``, microseconds, offset in microseconds or None, name of the zone, nanoseconds
 * ``time``, microseconds, offset in microseconds or None, name of the zone
 * ``date``, days
 * ``duration``, days, microseconds
@@ -24,7 +25,6 @@ An answer of ``describe`` is a tuple that starts with one of these words:
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import decimal
 import enum
 import importlib
@@ -40,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from gophersnake import tables
+from gophersnake import tables, times
 from gophersnake.signatures import is_async
 from gophersnake.streams import Stream
 
@@ -51,9 +51,6 @@ END = object()
 
 _END = "end of the iteration\0"
 """How the host knows it: nothing else is described so, since no name has a NUL."""
-
-_EPOCH = datetime.datetime(1, 1, 1)
-_MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mapping: bool) -> Answer:
@@ -77,26 +74,14 @@ def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mappi
     answer = tables.describe(value, wants_items, wants_mapping)
     if answer is not None:
         return answer
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, pandas.Timestamp):
-        if value.tzinfo is None or value.nanosecond:
-            # As the point in time: a datetime has no nanoseconds.
-            return _scalar((value.tz_convert(None) if value.tzinfo is not None else value).to_datetime64())
-        value = value.to_pydatetime()
     if isinstance(value, enum.Enum):
         return "value", value.value
-    if isinstance(value, datetime.datetime):
-        wall = value.replace(tzinfo=None, fold=0)
-        return "datetime", (wall - _EPOCH) // _MICROSECOND, *_offset(value.utcoffset(), value.tzinfo)
-    if isinstance(value, datetime.date):
-        return "date", value.toordinal() - 1
-    if isinstance(value, datetime.time):
-        wall = datetime.datetime.combine(_EPOCH, value.replace(tzinfo=None))
-        return "time", (wall - _EPOCH) // _MICROSECOND, *_offset(value.utcoffset(), value.tzinfo)
-    if isinstance(value, datetime.timedelta):
-        return "duration", value.days, value.seconds * 1_000_000 + value.microseconds
+    answer = times.describe(value)
+    if answer is not None:
+        return answer
     if isinstance(value, decimal.Decimal):
-        return "decimal", str(value)
+        # A class derived from it may have a text of its own; what only says that it is one has no other.
+        return "decimal", decimal.Decimal.__str__(value) if issubclass(type(value), decimal.Decimal) else str(value)
     if isinstance(value, uuid.UUID):
         return "uuid", value.bytes
     if isinstance(value, os.PathLike):
@@ -104,10 +89,10 @@ def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mappi
     if isinstance(value, memoryview):
         return "value", np.asarray(value)
     if isinstance(value, Mapping):
-        return "mapping", value.items()
+        return "mapping", value
     fields = _fields(value)
     if fields is not None:
-        return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)]
+        return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)] + _extra_fields(value, fields)
     answer = _row(value) or _image(value)
     if answer is not None:
         return answer
@@ -119,7 +104,7 @@ def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mappi
     if answer is not None:
         return answer
     if isinstance(value, Iterable) and not isinstance(value, type):
-        return "items", value
+        return "iterable", value
     return "other", _class_name(type(value))
 
 
@@ -232,9 +217,22 @@ def _fields(value: Any) -> list[str] | None:
     model_fields = getattr(cls, "model_fields", None)
     if isinstance(model_fields, dict):
         return list(model_fields)
+    if isinstance(getattr(cls, "__fields__", None), dict) and hasattr(cls, "__fields_set__"):  # pydantic's first version
+        return list(vars(value))
     if getattr(cls, "__module__", "") == "types" and cls.__qualname__ == "SimpleNamespace":
         return list(vars(value))
     return None
+
+
+def _extra_fields(value: Any, fields: list[str]) -> list[tuple[str, Any]]:
+    """Return what a pydantic model, or a data class of pydantic, has beside its fields, where it allows that."""
+    extra = getattr(value, "__pydantic_extra__", None)
+    config = getattr(type(value), "__pydantic_config__", None)
+    if extra is None and isinstance(config, Mapping) and config.get("extra") == "allow":
+        extra = vars(value)
+    if not isinstance(extra, Mapping):
+        return []
+    return [(name, item) for name, item in extra.items() if name not in fields]
 
 
 def _row(value: Any) -> Answer | None:
@@ -333,12 +331,6 @@ def _lone_element(value: Any) -> Answer | None:
     return ("value", array) if name == array.dtype.name else None
 
 
-def _offset(offset: datetime.timedelta | None, zone: datetime.tzinfo | None) -> tuple[int | None, str]:
-    if offset is None:
-        return None, ""
-    return offset // _MICROSECOND, str(getattr(zone, "key", ""))
-
-
 def _array_name(array: np.ndarray[Any, Any]) -> str:
     cls = type(array)
     name = "array" if cls is np.ndarray else _class_name(cls)
@@ -347,22 +339,6 @@ def _array_name(array: np.ndarray[Any, Any]) -> str:
 
 def _class_name(cls: type) -> str:
     return f"{getattr(cls, '__module__', 'builtins')}.{cls.__qualname__}".removeprefix("builtins.")
-
-
-def make_datetime(microseconds: int, offset: int) -> datetime.datetime:
-    """Return the time that many microseconds after year 1 on a clock that is ``offset`` seconds ahead of UTC."""
-    zone = datetime.UTC if offset == 0 else datetime.timezone(datetime.timedelta(seconds=offset))
-    return (_EPOCH + microseconds * _MICROSECOND).replace(tzinfo=zone)
-
-
-def make_date(days: int) -> datetime.date:
-    """Return the date that many days after the first."""
-    return datetime.date.fromordinal(days + 1)
-
-
-def make_duration(days: int, microseconds: int) -> datetime.timedelta:
-    """Return a difference of times."""
-    return datetime.timedelta(days=days, microseconds=microseconds)
 
 
 def make_decimal(text: str) -> decimal.Decimal:

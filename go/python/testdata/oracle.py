@@ -158,11 +158,16 @@ class OnDevice(Foreign):
         return self.array.item()
 
 
-class Alike:
+class Alike(collections.abc.Sequence):
     """Makes items of its own class again and again."""
 
-    def __iter__(self):
-        yield Alike()
+    def __getitem__(self, index):
+        if index:
+            raise IndexError(index)
+        return Alike()
+
+    def __len__(self):
+        return 1
 
 
 class NamedRow(collections.abc.Sequence):
