@@ -21,8 +21,10 @@ _ARRAYS = ("__array__", "__dlpack__", "__arrow_c_array__", "__arrow_c_stream__")
 """Who has one of these is an array or a table."""
 
 
-def pairs(mapping: Mapping[Any, Any]) -> list[Any] | str:
-    """Return all pairs of a mapping; or what it is, where some of it would be lost."""
+def pairs(mapping: Mapping[Any, Any] | list[Any]) -> list[Any] | str:
+    """Return all pairs of a mapping; or what it is, where some of it would be lost. A list has the pairs already."""
+    if isinstance(mapping, list):
+        return mapping
     cls = type(mapping)
     found = list(mapping.items())
     if cls.items in _PLAIN:
