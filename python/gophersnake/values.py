@@ -92,7 +92,8 @@ def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mappi
         return "mapping", value
     fields = _fields(value)
     if fields is not None:
-        return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)] + _extra_fields(value, fields)
+        pairs = [(name, getattr(value, name)) for name in fields if hasattr(value, name)]
+        return "record", pairs + _extra_fields(value, fields)
     answer = _row(value) or _image(value)
     if answer is not None:
         return answer
@@ -217,8 +218,8 @@ def _fields(value: Any) -> list[str] | None:
     model_fields = getattr(cls, "model_fields", None)
     if isinstance(model_fields, dict):
         return list(model_fields)
-    if isinstance(getattr(cls, "__fields__", None), dict) and hasattr(cls, "__fields_set__"):  # pydantic's first version
-        return list(vars(value))
+    if hasattr(cls, "__fields_set__") and isinstance(getattr(cls, "__fields__", None), dict):
+        return list(vars(value))  # of pydantic's first version
     if getattr(cls, "__module__", "") == "types" and cls.__qualname__ == "SimpleNamespace":
         return list(vars(value))
     return None
