@@ -153,8 +153,8 @@ def value(expression, *a):
 
 __all__ = [
     "collections",
-    "decimal",
     "dateutil",
+    "decimal",
     "fractions",
     "multidict",
     "np",
