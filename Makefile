@@ -41,6 +41,7 @@ TEST_LOCKS := requirements.txt requirements-test.txt
 BENCH_LOCKS := requirements.txt bench/requirements.txt
 # And the libraries whose own tests are run.
 SUITES_LOCK := tests/suites/requirements.txt
+LIBRARIES_LOCKS := requirements.txt requirements-libraries.txt
 BENCH_MODULE := github.com/gophersnake/gophersnake/bench
 
 c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h' | grep -vx $(HEADER))
@@ -121,6 +122,12 @@ test-full: build .venv-test ## the Go tests at full length, with every CPython f
 test-pythons: build .venv-test
 	@PANIC_PROFILE=release tests/c/run.sh
 	@scripts/test_pythons.sh others .venv-test $(GO_TEST) ./go/python ./...
+
+.PHONY: test-libraries
+test-libraries: export GOPHERSNAKE_PYTHON := $(CURDIR)/.venv-libraries
+test-libraries: .venv-libraries core ## what happens to the values of many libraries: each row of the table in docs/LIBRARIES.md
+	@echo '== test the values of libraries'
+	@$(GO_TEST) -tags libraries ./go/python -run Libraries
 
 .PHONY: check
 check: tools check-format check-lint check-docs check-readme check-leftovers suites test-pythons test ## what CI checks: format, lints, documents, tests with each CPython, and the quick suites
@@ -308,11 +315,11 @@ header: tools ## write include/gophersnake.h anew from src/
 
 .PHONY: lock
 lock: .venv-dev ## write the lock files of the Python requirements anew, with the newest versions
-	@for name in requirements requirements-test requirements-dev bench/requirements tests/suites/requirements; do \
+	@for name in requirements requirements-test requirements-libraries requirements-dev bench/requirements tests/suites/requirements; do \
 	  echo "== lock $$name.txt"; \
 	  $(DEV)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	    --custom-compile-command 'make lock' $$([[ $$name != *-test && $$name != */* ]] || echo '-c requirements.txt') \
-	    $$([[ $$name != tests/* ]] || echo '-c requirements-test.txt') \
+	    --custom-compile-command 'make lock' $$([[ $$name != *-test && $$name != *-libraries && $$name != */* ]] || echo '-c requirements.txt') \
+	    $$([[ $$name != tests/* && $$name != *-libraries ]] || echo '-c requirements-test.txt') \
 	    --output-file $$name.txt $$name.in; done
 
 # The versions of the generators are those that go with bench/go.mod and bench/requirements.txt.
@@ -335,11 +342,13 @@ core: tools
 	@cargo build --quiet $(CARGO_FLAGS)
 
 # Phony although they name folders: scripts/venv.sh decides, by the Python and the lock file.
-.PHONY: .venv .venv-test .venv-bench .venv-suites .venv-dev
+.PHONY: .venv .venv-test .venv-libraries .venv-bench .venv-suites .venv-dev
 .venv: tools
 	@scripts/venv.sh .venv '$(PYTHON)' requirements.txt
 .venv-test: tools
 	@scripts/venv.sh .venv-test '$(PYTHON)' $(TEST_LOCKS)
+.venv-libraries: tools
+	@scripts/venv.sh .venv-libraries '$(PYTHON)' $(LIBRARIES_LOCKS)
 .venv-bench: tools
 	@scripts/venv.sh .venv-bench '$(PYTHON)' $(BENCH_LOCKS)
 .venv-suites: tools

@@ -53,10 +53,10 @@ def obstacle(value: Any, takes_all: bool) -> str | None:
     cls = type(value)
     if isinstance(value, Iterator | Sequence | Set | MappingView) or any(hasattr(cls, name) for name in _ARRAYS):
         return None
-    if takes_all:
-        return f"{type_name(value)}, which may be more than its items (a []any takes them)"
     if hasattr(cls, "keys") or (hasattr(cls, "__getitem__") and not _is_by_position(value)):
         return f"{type_name(value)}, which is no sequence of items"
+    if takes_all:
+        return f"{type_name(value)}, which may be more than its items (a []any takes them)"
     return None
 
 
