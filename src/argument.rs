@@ -167,8 +167,8 @@ impl<'a, 'py> Arguments<'a, 'py> {
             }
             Kind::Datetime => {
                 let zone = match value.dtype {
-                    0 => None,
-                    _ => Some(*self.part(Kind::Datetime, Kind::Text)?),
+                    1 => Some(*self.part(Kind::Datetime, Kind::Text)?),
+                    _ => None,
                 };
                 let zone = zone.filter(|zone| zone.kind != Kind::None as u32);
                 let name = zone.as_ref().map(|zone| self.text(zone)).transpose()?;

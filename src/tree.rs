@@ -42,7 +42,7 @@ pub struct Tree {
 ///
 /// | kind of node | `bits` | `len` | expects |
 /// |---|---|---|---|
-/// | `NONE` | | | whatever it is; all of it if its `dtype` is 1, as everywhere that no node says anything of: not the items alone of what may be more |
+/// | `NONE` | | | whatever it is; if its `dtype` is 1, all of it: what may be more than the items that it yields is an `OTHER`. So it is wherever the plan has no node, but for the root |
 /// | `OBJECT` | | | a reference |
 /// | `FUNCTION` | index of the first field | fields | a function or a value of the host's, or else a reference to what has the fields as methods; its `dtype` is 1 if it must be one that can be called |
 /// | `LIST` | index of a node for the items | | items, also of an object array or a masked one |

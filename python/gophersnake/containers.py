@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MappingView, Sequence, Set
 from typing import Any
 
+from gophersnake.values import type_name
+
 _PLAIN = (dict.items, OrderedDict.items)
 
 _ALL_VALUES = ("getall", "getlist", "get_list", "get_all")
@@ -19,8 +21,10 @@ _ARRAYS = ("__array__", "__dlpack__", "__arrow_c_array__", "__arrow_c_stream__")
 """Who has one of these is an array or a table."""
 
 
-def pairs(mapping: Mapping[Any, Any]) -> list[Any] | str:
-    """Return all pairs of a mapping; or what it is, where some of it would be lost."""
+def pairs(mapping: Mapping[Any, Any] | list[Any]) -> list[Any] | str:
+    """Return all pairs of a mapping; or what it is, where some of it would be lost. A list has the pairs already."""
+    if isinstance(mapping, list):
+        return mapping
     cls = type(mapping)
     found = list(mapping.items())
     if cls.items in _PLAIN:
@@ -35,7 +39,7 @@ def pairs(mapping: Mapping[Any, Any]) -> list[Any] | str:
             except TypeError:  # it has another meaning
                 break
             if count != 1:
-                return f"{_name(cls)} with {count} values of the key {key!r}"
+                return f"{type_name(mapping)} with {count} values of the key {key!r}"
     return found
 
 
@@ -50,14 +54,10 @@ def obstacle(value: Any, takes_all: bool) -> str | None:
     if isinstance(value, Iterator | Sequence | Set | MappingView) or any(hasattr(cls, name) for name in _ARRAYS):
         return None
     if takes_all:
-        return f"{_name(cls)}, which may be more than its items (a []any takes them)"
+        return f"{type_name(value)}, which may be more than its items (a []any takes them)"
     if hasattr(cls, "keys") or (hasattr(cls, "__getitem__") and not _is_by_position(value)):
-        return f"{_name(cls)}, which is no sequence of items"
+        return f"{type_name(value)}, which is no sequence of items"
     return None
-
-
-def _name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _is_by_position(value: Any) -> bool:

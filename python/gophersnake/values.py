@@ -5,7 +5,7 @@ An answer of ``describe`` is a tuple that starts with one of these words:
 * ``value``, object: describe this instead
 * ``items``, iterable, likewise: a list
 * ``iterable``, object: a list of its items, if they are all of it or all that is wanted, see ``gophersnake.containers``
-* ``mapping``, object: a dict of all pairs that it has, see ``gophersnake.containers``; it is not asked for them where none are wanted
+* ``mapping``, object or list of pairs: a dict of all pairs that it has, see ``gophersnake.containers``; it is not asked for them where none are wanted
 * ``record``, pairs of name and value: named fields
 * ``row``, names, values: a tuple with names
 * ``columns``, pairs of name and array: named arrays of one length

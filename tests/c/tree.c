@@ -183,6 +183,7 @@ static uint32_t put_value(writer *writer) {
     case SNAKE_KIND_TIME:
     case SNAKE_KIND_DATETIME:
         put(writer, "%s%lld", value->kind == SNAKE_KIND_TIME ? "time" : "datetime", (long long)value->bits);
+        writer->sound &= value->dtype == 0; // only a Timestamp of pandas has nanoseconds
         if (value->len == 1) {
             put(writer, "+");
             writer->sound &= put_value(writer) == SNAKE_KIND_INT;
@@ -247,9 +248,17 @@ static void test_descriptions(void) {
         {"SimpleNamespace(a=1, b=[2])", "record{'a':1 'b':[2]}"},
         {"collections.namedtuple('Point', 'x y')(1, (2,))", "named{'x':1 'y':(2)}"},
         {"collections.OrderedDict(a=1)", "{'a':1}"},
+        {"type('M', (dict,), {'getlist': lambda self, key: [1, 2]})(a=1)", "{'a':1}"},
+        {"type('M', (dict,), {'items': lambda self: [('a', 1)], 'getlist': lambda self, key: [1, 2]})(a=1)",
+         "other'fixtures.M with 2 values of the key 'a''"},
+        {"type('B', (), {'__iter__': lambda self: iter('ab')})()", "['a' 'b']"},
+        {"[type('B', (), {'__iter__': lambda self: iter('ab')})()]",
+         "[other'fixtures.B, which may be more than its items (a []any takes them)']"},
         {"datetime.datetime(1, 1, 2, microsecond=3)", "datetime86400000003"},
         {"datetime.datetime(1, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=-1)))",
          "datetime0+-3600000000''"},
+        {"type('D', (datetime.datetime,), {'__sub__': None, 'replace': None, 'hour': 5})(1, 1, 1, 1)",
+         "datetime3600000000"},
         {"[datetime.date(1, 1, 1), datetime.timedelta(-1, 2, 3)]", "[date0 duration-1,2000003]"},
         {"(datetime.time(1), datetime.time(0, tzinfo=datetime.timezone.utc))", "(time3600000000 time0+0'')"},
         {"[decimal.Decimal('-1.50'), uuid.UUID(bytes=b'0123456789abcdef')]", "[decimal'-1.50' uuid'0123456789abcdef']"},
@@ -461,20 +470,23 @@ static void test_forged_plan(void) {
 
 static void test_limits(void) {
     enum { MAKES_ITSELF = 9 };
-    static const char *const ENDLESS[] = {
-        "functools.reduce(lambda inner, _: [inner], range(101), None)",
-        "functools.reduce(lambda inner, _: (inner,), range(101), 1)",
-        "functools.reduce(lambda inner, _: {1: inner}, range(101), 1)",
-        "functools.reduce(lambda inner, _: frozenset([inner]), range(101), 1)",
-        "functools.reduce(lambda inner, _: SimpleNamespace(a=inner), range(101), 1)",
-        "functools.reduce(lambda inner, _: [inner], range(100000), None)",
-        "(lambda itself: itself.append(itself) or itself)([])",
-        "(lambda itself: itself.update(a=itself) or itself)({})",
-        "(lambda itself: vars(itself).update(a=itself) or itself)(SimpleNamespace())",
-        "type('P', (), {'__iter__': lambda self: iter([self])})()",   // named by its class
-        "functools.reduce(lambda inner, _: [inner], range(100), [])", // 101 lists
-        "iter(int, 1)",                                               // zeros without end
-        "functools.reduce(lambda inner, _: [inner, inner], range(60), None)",
+    static const char *const
+        ENDLESS[] =
+            {
+                "functools.reduce(lambda inner, _: [inner], range(101), None)",
+                "functools.reduce(lambda inner, _: (inner,), range(101), 1)",
+                "functools.reduce(lambda inner, _: {1: inner}, range(101), 1)",
+                "functools.reduce(lambda inner, _: frozenset([inner]), range(101), 1)",
+                "functools.reduce(lambda inner, _: SimpleNamespace(a=inner), range(101), 1)",
+                "functools.reduce(lambda inner, _: [inner], range(100000), None)",
+                "(lambda itself: itself.append(itself) or itself)([])",
+                "(lambda itself: itself.update(a=itself) or itself)({})",
+                "(lambda itself: vars(itself).update(a=itself) or itself)(SimpleNamespace())",
+                "type('P', (collections.UserList,), {'__module__': 'fixtures', '__iter__': lambda self: "
+                "iter([self])})()",                                           // named by its class
+                "functools.reduce(lambda inner, _: [inner], range(100), [])", // 101 lists
+                "iter(int, 1)",                                               // zeros without end
+                "functools.reduce(lambda inner, _: [inner, inner], range(60), None)",
     };
     uint64_t objects = stats().objects;
     for (size_t i = 0; i < LENGTH(ENDLESS); i++) {

@@ -171,6 +171,15 @@ static void test_further_kinds(void) {
     job_argument(&job, SNAKE_KIND_SET, 0, 0);
     job_argument(&job, SNAKE_KIND_DATETIME, UINT64_C(86400000001), 0);
     job_argument(&job, SNAKE_KIND_DATETIME, 0, (uint64_t)-3600);
+    // A zone by its name, if it has the offset and is known.
+    memcpy(job.bytes + 24, "Europe/Berlinno/where", 21);
+    job.call.bytes_len = 45;
+    job_argument(&job, SNAKE_KIND_DATETIME, UINT64_C(63871286400000000), 3600)->dtype = 1;
+    job_value(&job, SNAKE_KIND_TEXT, 24, 13);
+    job_argument(&job, SNAKE_KIND_DATETIME, UINT64_C(63871286400000000), 7200)->dtype = 1;
+    job_value(&job, SNAKE_KIND_TEXT, 24, 13);
+    job_argument(&job, SNAKE_KIND_DATETIME, 0, 7200)->dtype = 1;
+    job_value(&job, SNAKE_KIND_TEXT, 37, 8);
     job_argument(&job, SNAKE_KIND_DATE, 365, 0);
     job_argument(&job, SNAKE_KIND_DURATION, (uint64_t)-1, UINT64_C(86399999999));
     job_argument(&job, SNAKE_KIND_DECIMAL, 0, 8);
@@ -179,6 +188,9 @@ static void test_further_kinds(void) {
     CHECK(job_result_is_text(
         &job, "({(3,)}, set(), datetime.datetime(1, 1, 2, 0, 0, 0, 1, tzinfo=datetime.timezone.utc), "
               "datetime.datetime(1, 1, 1, 0, 0, tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=82800))), "
+              "datetime.datetime(2025, 1, 1, 0, 0, tzinfo=zoneinfo.ZoneInfo(key='Europe/Berlin')), "
+              "datetime.datetime(2025, 1, 1, 0, 0, tzinfo=datetime.timezone(datetime.timedelta(seconds=7200))), "
+              "datetime.datetime(1, 1, 1, 0, 0, tzinfo=datetime.timezone(datetime.timedelta(seconds=7200))), "
               "datetime.date(2, 1, 1), datetime.timedelta(days=-1, seconds=86399, microseconds=999999), "
               "Decimal('-1.50E+7'), UUID('30313233-3435-3637-3839-616263646566'))"));
     job_free(&job);
@@ -195,6 +207,10 @@ static void test_further_kinds(void) {
         }
     }
     CHECK_ERROR(PYTHON, "", run_one(SNAKE_KIND_DATETIME, 0, 86400, ""));
+    job_new(&job);
+    job_argument(&job, SNAKE_KIND_DATETIME, 0, 0)->dtype = 1;
+    CHECK_ERROR(ARGUMENT, "lacks its parts", job_run(&job, written));
+    job_free(&job);
     CHECK_ERROR(PYTHON, "", run_one(SNAKE_KIND_DECIMAL, 0, 3, "one"));
     CHECK_ERROR(PYTHON, "", run_one(SNAKE_KIND_DECIMAL, 0, 0, ""));
     CHECK_ERROR(ARGUMENT, "UTF-8", run_one(SNAKE_KIND_DECIMAL, 0, 1, "\xff"));
