@@ -105,7 +105,43 @@ func TestPandas(t *testing.T) {
 		}]("frame()[['i']]", "result.i: want []string, got array of int64"), refuses[[]struct {
 			N int `py:"n"`
 		}]("frame()[['n']]", "…want []int, got "), refuses[[]int]("frame()", "…want []int, got columns"),
-		refuses[map[string]any]("pd.DataFrame([[1, 2]], columns=['a', 'a'])", "…a"), refuses[map[string]any]("pd.DataFrame([[1, 2]], columns=['1', 1])", "…1"), gives("pd.DataFrame({0: [1]})", map[string][]int{"0": {1}}),
+		refuses[map[string]any]("pd.DataFrame([[1, 2]], columns=['a', 'a'])", "…a"), refuses[map[string]any]("pd.DataFrame([[1, 2]], columns=['1', 1])", "…1"), refuses[map[string][]int]("pd.DataFrame({0: [1]})", "…data frame with the label 0, which is no text: rename it, so that it is a name"),
+		refuses[any]("pd.DataFrame({('a', 'b'): [1]})", "…the label ('a', 'b')"),
+	})
+	type keyed struct {
+		Key string `py:"key"`
+		V   int    `py:"v"`
+	}
+	pandasTable(t, []conversion{
+		// An index with a name, or with more than the numbers of the rows, is a column.
+		gives("pd.DataFrame({'key': ['p', 'f', 'p'], 'v': [1, 2, 3]}).groupby('key', sort=False).sum()", []keyed{{"p", 4}, {"f", 2}}),
+		gives("pd.DataFrame({'v': [1, 2]}, index=[7, 9])", map[string][]int{"index": {7, 9}, "v": {1, 2}}),
+		gives("pd.DataFrame({'v': [1, 2]}, index=pd.MultiIndex.from_tuples([(1, 2), (3, 4)], names=['a', None]))", map[string][]int{"a": {1, 3}, "level_1": {2, 4}, "v": {1, 2}}),
+		refuses[[]keyed]("pd.DataFrame({'key': ['x'], 'v': [1]}, index=[5])", `…"index"`), refuses[map[string]any]("pd.DataFrame({'key': [1]}, index=pd.Index(['x'], name='key'))", "…key"),
+		refuses[map[string][]int]("pd.DataFrame({'v': [1]}, index=pd.Index([3], name=0))", "…the label 0"),
+
+		// A series with labels is a map.
+		gives("pd.Series(['pear', 'fig', 'pear']).value_counts()", map[string]int{"pear": 2, "fig": 1}), gives("pd.Series([1, None], index=['a', 'b'], dtype='Int64')", map[string]*int{"a": pointer(1), "b": nil}), gives("pd.Series([2**53 + 1], index=[7])", map[int]int{7: 1<<53 + 1}),
+		refuses[map[string]int]("pd.Series([1, 2], index=['a', 'a'])", "…pandas.Series with the label 'a' more than once"), refuses[map[string]int]("pd.Series([1, 2])", "…want map[string]int, got array"),
+
+		// Columns of Arrow are exact, and lack what is missing.
+		gives("pd.Series([2**53 + 1, None], dtype='int64[pyarrow]')", []*int{pointer(1<<53 + 1), nil}), gives("pd.Series([2**53 + 1, None], dtype='int64[pyarrow]')", Masked[int64]{[]int64{1<<53 + 1, 0}, []bool{false, true}}), refuses[[]float64]("pd.Series([1, None], dtype='int64[pyarrow]')", "…int64 array with 1 missing values"), refuses[any]("pd.Series([1, None], dtype='int64[pyarrow]')", "…missing"),
+		gives("pd.Series([0.5, None], dtype='float64[pyarrow]')", []*float64{pointer(0.5), nil}), gives("pd.Series([True, None], dtype='bool[pyarrow]')", []*bool{pointer(true), nil}), gives("pd.Series([1, 2], dtype='uint8[pyarrow]')", []uint8{1, 2}), gives("pd.Series(['a', None], dtype=pd.ArrowDtype(pa.string()))", []*string{pointer("a"), nil}),
+		gives("pd.Series([[2**53 + 1, None]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))", [][]*int{{pointer(1<<53 + 1), nil}}), gives("pd.Series([{'x': 2**53 + 1}], dtype=pd.ArrowDtype(pa.struct([('x', pa.int64())])))", []map[string]int{{"x": 1<<53 + 1}}),
+		gives("pd.Series(pa.array([1, None], pa.timestamp('ns')), dtype=pd.ArrowDtype(pa.timestamp('ns')))", []*time.Time{pointer(time.Unix(0, 1).UTC()), nil}), gives("pa.array([1, None], pa.duration('ns'))", []*time.Duration{pointer(time.Duration(1)), nil}),
+		refuses[any]("pa.array([1], pa.time64('ns'))", "…with nanoseconds"), refuses[any]("pa.array([[1]], pa.list_(pa.time64('ns')))", "…with nanoseconds"), refuses[any]("pa.array([{'t': 1}], pa.struct([('t', pa.time64('ns'))]))", "…with nanoseconds"), refuses[any]("pa.scalar(1, pa.time64('ns'))", "…with nanoseconds"),
+		gives[any]("pa.scalar(None, pa.time64('ns'))", nil), gives("pa.scalar(7)", 7), gives("pa.chunked_array([[1], [2]])", []int{1, 2}), gives("pa.chunked_array([], pa.int64())", []int{}), gives("pa.array(['a', 'b', 'a']).dictionary_encode()", []string{"a", "b", "a"}),
+		gives("pa.table({'key': ['x'], 'v': [1]})", []keyed{{"x", 1}}), gives("pa.record_batch({'v': [1, 2]})", map[string][]int{"v": {1, 2}}),
+
+		// Categories by code, and sparse columns as they are.
+		gives("pd.Series(pd.Categorical([2**53 + 1, None, 1]))", []*int{pointer(1<<53 + 1), nil, pointer(1)}), refuses[[]float64]("pd.Series(pd.Categorical([1, None]))", "…category of int64 array with 1 missing values"), gives("pd.Categorical([None, None])", []*string{nil, nil}), gives("pd.Series([pd.Timestamp('2020-01-01'), None], dtype='category')", []*time.Time{pointer(day(2020)), nil}),
+		gives("pd.arrays.SparseArray([0.0, 1.5, np.nan])", []float64{0, 1.5, nan}), gives("pd.arrays.SparseArray([2**53 + 1, 0, 0])", []int{1<<53 + 1, 0, 0}), gives("pd.Series([1.5, np.nan], dtype=pd.SparseDtype(float))", []float64{1.5, nan}),
+
+		// Columns and frames of polars.
+		gives("pl.Series([2**53 + 1, None])", []*int{pointer(1<<53 + 1), nil}), gives("pl.Series([1, None])", Masked[int]{[]int{1, 0}, []bool{false, true}}), refuses[[]int]("pl.Series([1, None])", "…Int64 array with 1 missing values"), gives("pl.Series([1, 2])", []int{1, 2}), gives("pl.Series([True, None])", []*bool{pointer(true), nil}), gives("pl.Series(['a', None])", []*string{pointer("a"), nil}),
+		gives("pl.Series([1], dtype=pl.Int64).cast(pl.Datetime('ns'))", []time.Time{time.Unix(0, 1).UTC()}), gives("pl.Series([1500, None], dtype=pl.Int64).cast(pl.Duration('ns'))", []*time.Duration{pointer(1500 * time.Nanosecond), nil}), refuses[any]("pl.Series([123456789], dtype=pl.Int64).cast(pl.Time)", "…polars column of Time with nanoseconds"),
+		refuses[any]("pl.Series([1], dtype=pl.Int64).cast(pl.Datetime('ns', 'Europe/Berlin'))", "…with nanoseconds"), refuses[any]("pl.DataFrame({'d': pl.Series([1], dtype=pl.Int64).cast(pl.Duration('ns'))}).to_struct('s')", "…with nanoseconds"), refuses[any]("pl.Series([[1]], dtype=pl.List(pl.Int64)).cast(pl.List(pl.Duration('ns')))", "…with nanoseconds"),
+		gives("pl.DataFrame({'key': ['x'], 'v': [1]})", []keyed{{"x", 1}}), gives[any]("pl.DataFrame({'v': [1.5]})", map[string]any{"v": []float64{1.5}}), gives("pl.Series([[1, None]])", [][]*int{{pointer(1), nil}}),
 	})
 	in := interpreter(t)
 	flatObjects(t, in, func() {

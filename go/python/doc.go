@@ -83,7 +83,10 @@
 //	structured ndarray, recarray, DataFrame             []struct or []map by column; struct of slices; map of slices
 //	object ndarray                                      []any, []string, … if asked for; no slice of numbers
 //	masked array, column with missing values            Masked[T], []*T, [][]*T…; no []T
-//	Series, Index, Categorical, pandas arrays           as their NumPy values
+//	Series, Index, Categorical, pandas arrays           as their values, exactly: those of Arrow, of categories and of sparse arrays too
+//	Series with labels                                  map of the labels; []T without them
+//	DataFrame with an index of more than row numbers    its levels are columns too, by name, "index" or "level_0"
+//	column or frame of polars or pyarrow                as those of pandas; nanoseconds that Python's time has not are an error
 //	(h, w) or (h, w, 4) ndarray of uint8, uint16        *image.Gray, *image.Gray16; *image.RGBA, *image.NRGBA, *image.RGBA64, *image.NRGBA64, the channels as they are
 //	(h, w), (h, w, 3) or (h, w, 4) ndarray of uint8     image.Image: *image.Gray, opaque *image.RGBA, *image.NRGBA
 //	image of Pillow                                     image.Image; *image.Gray, Gray16, RGBA, NRGBA, CMYK, YCbCr where exact

@@ -40,6 +40,7 @@ from typing import Any
 
 import numpy as np
 
+from gophersnake import tables
 from gophersnake.signatures import is_async
 from gophersnake.streams import Stream
 
@@ -55,13 +56,14 @@ _EPOCH = datetime.datetime(1, 1, 1)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
-def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
+def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mapping: bool) -> Answer:
     """Describe an object.
 
     Args:
         value: what the core does not know itself.
         wants_items: the host expects items, also of an object array or a masked one.
         names: the fields that the host expects, if it expects named ones.
+        wants_mapping: the host expects a mapping.
     """
     if value is END:
         return "other", _END
@@ -71,12 +73,16 @@ def describe(value: Any, wants_items: bool, names: list[str] | None) -> Answer:
         return "value", value.go_value
     if isinstance(value, np.generic):
         return _scalar(value)
+    # First, because NaT of pandas seems to be a datetime.
+    answer = tables.describe(value, wants_items, wants_mapping)
+    if answer is not None:
+        return answer
     pandas = sys.modules.get("pandas")
-    if pandas is not None:
-        # First, because a Timestamp is a datetime, and NaT seems to be one.
-        answer = _pandas(pandas, value, wants_items)
-        if answer is not None:
-            return answer
+    if pandas is not None and isinstance(value, pandas.Timestamp):
+        if value.tzinfo is None or value.nanosecond:
+            # As the point in time: a datetime has no nanoseconds.
+            return _scalar((value.tz_convert(None) if value.tzinfo is not None else value).to_datetime64())
+        value = value.to_pydatetime()
     if isinstance(value, enum.Enum):
         return "value", value.value
     if isinstance(value, datetime.datetime):
@@ -208,47 +214,6 @@ def _scalar(scalar: np.generic) -> Answer:
     if isinstance(number, np.generic):  # longdouble: Python has no number for it
         return "other", _class_name(type(scalar))
     return "value", number
-
-
-def _pandas(pandas: Any, value: Any, wants_items: bool) -> Answer | None:
-    """Describe what pandas holds through its NumPy values."""
-    if isinstance(value, pandas.DataFrame):
-        # By position: two columns may have one name.
-        return "columns", [(str(name), value.iloc[:, place]) for place, name in enumerate(value.columns)]
-    if value is pandas.NaT or value is pandas.NA:
-        return "value", None
-    if isinstance(value, pandas.Timedelta):
-        return _scalar(value.to_timedelta64())
-    if isinstance(value, pandas.Timestamp):
-        if value.tzinfo is not None and value.nanosecond == 0:
-            return describe(value.to_pydatetime(), wants_items, None)
-        # As the point in time: a datetime has no nanoseconds.
-        return _scalar(value.tz_convert(None).to_datetime64() if value.tzinfo is not None else value.to_datetime64())
-    if isinstance(value, pandas.MultiIndex):
-        return "items", list(value)
-    if isinstance(value, pandas.Series | pandas.Index):
-        value = value.array
-    if not isinstance(value, pandas.api.extensions.ExtensionArray):
-        return None
-    missing, dtype = np.asarray(value.isna()), value.dtype
-    if isinstance(dtype, pandas.CategoricalDtype) and not missing.any():
-        value = np.asarray(value)
-        dtype = value.dtype
-    numbers = getattr(dtype, "numpy_dtype", dtype)
-    if isinstance(numbers, np.dtype) and numbers.kind in "biufcMm":
-        # NaN is a number and NaT a time; what only a mask tells is missing.
-        if not missing.any() or isinstance(dtype, np.dtype) or not hasattr(value, "_mask"):
-            return "value", np.asarray(value)
-        if not wants_items:
-            return "other", f"{dtype} array with {int(missing.sum())} missing values"
-        return "masked", value.to_numpy(dtype=numbers, na_value=numbers.type(0)), missing
-    has_objects = isinstance(dtype, np.dtype)
-    if has_objects and not wants_items:
-        return "other", f"array of dtype {dtype} and shape ({len(value)},)"
-    items = np.array(value, dtype=object)
-    if not has_objects:
-        items[missing] = None  # text, categories and times with a zone have no value of their own for it
-    return "items", items.tolist() if items.ndim == 1 else list(items)
 
 
 def _fields(value: Any) -> list[str] | None:

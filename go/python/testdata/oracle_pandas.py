@@ -5,6 +5,8 @@ import datetime
 import attrs
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pydantic
 
 
@@ -40,4 +42,4 @@ def value(expression, *a):
     return eval(expression, globals() | {"a": a})
 
 
-__all__ = ["datetime", "np"]
+__all__ = ["datetime", "np", "pa", "pl"]
