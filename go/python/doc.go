@@ -17,7 +17,7 @@
 //	complex64, complex128                               complex
 //	string                                              str; invalid UTF-8 is an error, NUL is allowed
 //	[]byte and other byte slices                        bytes
-//	time.Time                                           aware datetime; a lost nanosecond is an error: Truncate it
+//	time.Time                                           datetime in its zone: ZoneInfo for time.LoadLocation, else the offset, as for time.Local; a lost nanosecond is an error: Truncate it
 //	time.Duration                                       timedelta; likewise
 //	named types of the above                            as their base type
 //	[]float64 and any other slice of bool or numbers    read-only ndarray over the same memory
@@ -35,7 +35,7 @@
 //	any other image.Image                               uint16 ndarray (h, w, 4) of its colours, multiplied by the alpha, as Color.RGBA has them
 //	[][]float64, []string, []any, any other slice       list
 //	Tuple{…}, Set{…}                                    tuple, set
-//	map                                                 dict; keys may be whatever Python can hash
+//	map                                                 dict in the order of its keys, which may be whatever Python can hash
 //	struct, *struct                                     dict by field; `py:"name,omitempty"`, `py:"-"`, else the json tag; embedded structs flattened
 //	New(class, struct or map)                           instance of the class
 //	KW{…} as the last argument                          keyword arguments
@@ -61,17 +61,17 @@
 //	Fraction, any Rational                              *big.Rat
 //	str, os.PathLike                                    string
 //	bytes, bytearray, memoryview of bytes               []byte, [N]byte
-//	datetime, Timestamp, datetime64                     time.Time in its zone; UTC if it has none
+//	datetime, Timestamp, datetime64                     time.Time in its zone, by its name if Go knows it and it has that offset then; UTC if it has none
 //	date                                                time.Time, at midnight UTC
 //	timedelta, timedelta64; time without a zone         time.Duration; since midnight
-//	Decimal                                             *big.Rat, string
+//	Decimal                                             *big.Rat, string; -0 and exponents beyond a million are strings only
 //	UUID                                                [16]byte
 //	Enum                                                as its value
-//	list, tuple, set, frozenset, iterator, iterable     []T, [N]T
+//	list, tuple, set, frozenset, iterator, iterable     []T, [N]T; any, but for an iterable of which no more is known
 //	tuple                                               struct by position, Tuple
 //	set                                                 Set
-//	dict, Mapping                                       map, struct by key
-//	data class, NamedTuple, attrs, pydantic, msgspec    struct by attribute; map
+//	dict, Mapping                                       map, struct by key; one with several values of a key is an error
+//	data class, NamedTuple, attrs, pydantic, msgspec    struct by attribute; map, with what pydantic has as extra fields
 //	row of sqlite3 or SQLAlchemy                        struct by column; map; []T, [N]T
 //	os.stat_result and others like it                   struct by attribute, or by position; map; []T, Tuple
 //	any other object                                    struct by attribute
@@ -99,7 +99,8 @@
 //	anything                                            *Object, also inside slices, maps and structs
 //
 // Numbers in arrays may change their size where every value stays what it is: int32 to int, uint64 to int32 if they
-// fit, float64 to float32 if exact. Integers, floats, bools and complex numbers in arrays do not become one another. A target of
+// fit, float64 to float32 if exact. What is derived from a class of Python's counts by what that class says of it: a DateTime of pendulum is the
+// datetime that it is made of. Integers, floats, bools and complex numbers in arrays do not become one another. A target of
 // type any takes the natural Go value. Iterating consumes an iterator: it is asked for its items where the target takes items (a slice,
 // an array, any), and stays as it is where it does not. An endless one ends at the limit, or with the context of the call. An exception while an iter.Seq[T] or iter.Seq2[K, V] is
 // iterated over panics in Go, since these have no place for an error, and comes back as itself in a function that Python calls.

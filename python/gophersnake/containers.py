@@ -1,7 +1,7 @@
 """Mappings and iterables of other libraries: whether what they give is all that they are.
 
-A mapping may have several values of one key and show one of them; what can be iterated over may be more than its items, as a graph is more than
-its nodes. Where a part would be lost, there is no description.
+A mapping may have several values of one key and show one of them; what can be iterated over may be more than its
+items, as a graph is more than its nodes. Where a part would be lost, there is no description.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from gophersnake.values import type_name
 _PLAIN = (dict.items, OrderedDict.items)
 
 _ALL_VALUES = ("getall", "getlist", "get_list", "get_all")
-"""What gives all values of a key: in multidict and WebOb; in Werkzeug, Django and Starlette; in HTTPX and Tornado; in what is like an email."""
+"""What gives all values of a key: in multidict and WebOb; in Werkzeug, Django and Starlette; in HTTPX and Tornado; in
+what is like an email."""
 
 _ARRAYS = ("__array__", "__dlpack__", "__arrow_c_array__", "__arrow_c_stream__")
 """Who has one of these is an array or a table."""

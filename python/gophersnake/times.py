@@ -1,7 +1,7 @@
 """Times: what the host is told of them, and those that it sends.
 
-A class that is derived from one of the standard library's may have arithmetic, and fields, of its own, as those of pendulum have. What counts here
-are the fields of the standard class, read by its own descriptors.
+A class that is derived from one of the standard library's may have arithmetic, and fields, of its own, as those of
+pendulum have. What counts here are the fields of the standard class, read by its own descriptors.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 Answer = tuple[Any, ...]
 
@@ -38,7 +38,7 @@ _GETTERS = {cls: tuple(_getter(cls, name) for name in names) for cls, names in _
 _FOLDS = {cls: _getter(cls, "fold") for cls in (_Datetime, _Time)}
 
 year = _GETTERS[_Datetime][0]
-"""The year that a datetime is made with, which is another one than that of a Timestamp outside of the years 1 to 9999."""
+"""The year that a datetime is made with: it is another one for a Timestamp outside of the years 1 to 9999."""
 
 
 def describe(value: Any) -> Answer | None:
@@ -49,7 +49,7 @@ def describe(value: Any) -> Answer | None:
     else:
         return None
     if cls is _Datetime:
-        return describe_datetime(value)
+        return describe_datetime(cast("datetime.datetime", value))
     plain = _plain(value, cls)
     if cls is _Date:
         return "date", plain.toordinal() - 1
@@ -86,7 +86,7 @@ def _offset(offset: datetime.timedelta | None, zone: datetime.tzinfo | None) -> 
 
 
 def _zone_name(zone: datetime.tzinfo | None) -> str:
-    """Return the name that a zone has in the database of zones, as far as it tells. The host looks whether it is the right one."""
+    """Return the name that a zone has in the database of zones, as far as it tells. The host looks whether it fits."""
     for attribute in ("key", "zone"):  # of zoneinfo and pendulum; of pytz
         name = getattr(zone, attribute, None)
         if isinstance(name, str):

@@ -5,7 +5,8 @@ An answer of ``describe`` is a tuple that starts with one of these words:
 * ``value``, object: describe this instead
 * ``items``, iterable, likewise: a list
 * ``iterable``, object: a list of its items, if they are all of it or all that is wanted, see ``gophersnake.containers``
-* ``mapping``, object or list of pairs: a dict of all pairs that it has, see ``gophersnake.containers``; it is not asked for them where none are wanted
+* ``mapping``, object or list of pairs: a dict of all pairs that it has, see ``gophersnake.containers``; it is not
+  asked for them where none are wanted
 * ``record``, pairs of name and value: named fields
 * ``row``, names, values: a tuple with names
 * ``columns``, pairs of name and array: named arrays of one length
@@ -92,7 +93,9 @@ def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mappi
         return "mapping", value
     fields = _fields(value)
     if fields is not None:
-        return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)] + _extra_fields(value, fields)
+        return "record", [(name, getattr(value, name)) for name in fields if hasattr(value, name)] + _extra_fields(
+            value, fields
+        )
     answer = _row(value) or _image(value)
     if answer is not None:
         return answer
@@ -217,7 +220,9 @@ def _fields(value: Any) -> list[str] | None:
     model_fields = getattr(cls, "model_fields", None)
     if isinstance(model_fields, dict):
         return list(model_fields)
-    if isinstance(getattr(cls, "__fields__", None), dict) and hasattr(cls, "__fields_set__"):  # pydantic's first version
+    if isinstance(getattr(cls, "__fields__", None), dict) and hasattr(
+        cls, "__fields_set__"
+    ):  # pydantic's first version
         return list(vars(value))
     if getattr(cls, "__module__", "") == "types" and cls.__qualname__ == "SimpleNamespace":
         return list(vars(value))

@@ -470,29 +470,27 @@ static void test_forged_plan(void) {
 
 static void test_limits(void) {
     enum { MAKES_ITSELF = 9 };
-    static const char *const
-        ENDLESS[] =
-            {
-                "functools.reduce(lambda inner, _: [inner], range(101), None)",
-                "functools.reduce(lambda inner, _: (inner,), range(101), 1)",
-                "functools.reduce(lambda inner, _: {1: inner}, range(101), 1)",
-                "functools.reduce(lambda inner, _: frozenset([inner]), range(101), 1)",
-                "functools.reduce(lambda inner, _: SimpleNamespace(a=inner), range(101), 1)",
-                "functools.reduce(lambda inner, _: [inner], range(100000), None)",
-                "(lambda itself: itself.append(itself) or itself)([])",
-                "(lambda itself: itself.update(a=itself) or itself)({})",
-                "(lambda itself: vars(itself).update(a=itself) or itself)(SimpleNamespace())",
-                "type('P', (collections.UserList,), {'__module__': 'fixtures', '__iter__': lambda self: "
-                "iter([self])})()",                                           // named by its class
-                "functools.reduce(lambda inner, _: [inner], range(100), [])", // 101 lists
-                "iter(int, 1)",                                               // zeros without end
-                "functools.reduce(lambda inner, _: [inner, inner], range(60), None)",
+    static const char *const ENDLESS[] = {
+        "functools.reduce(lambda inner, _: [inner], range(101), None)",
+        "functools.reduce(lambda inner, _: (inner,), range(101), 1)",
+        "functools.reduce(lambda inner, _: {1: inner}, range(101), 1)",
+        "functools.reduce(lambda inner, _: frozenset([inner]), range(101), 1)",
+        "functools.reduce(lambda inner, _: SimpleNamespace(a=inner), range(101), 1)",
+        "functools.reduce(lambda inner, _: [inner], range(100000), None)",
+        "(lambda itself: itself.append(itself) or itself)([])",
+        "(lambda itself: itself.update(a=itself) or itself)({})",
+        "(lambda itself: vars(itself).update(a=itself) or itself)(SimpleNamespace())",
+        "type('P', (collections.UserList,), {'__module__': 'p', '__iter__': lambda s: iter([s])})()", // named by its
+                                                                                                      // class
+        "functools.reduce(lambda inner, _: [inner], range(100), [])",                                 // 101 lists
+        "iter(int, 1)", // zeros without end
+        "functools.reduce(lambda inner, _: [inner, inner], range(60), None)",
     };
     uint64_t objects = stats().objects;
     for (size_t i = 0; i < LENGTH(ENDLESS); i++) {
         check_subject = ENDLESS[i];
         snake_result result = {0};
-        CHECK_ERROR(LIMIT, i == MAKES_ITSELF ? "fixtures.P nests" : "the result", evaluate(ENDLESS[i], &result));
+        CHECK_ERROR(LIMIT, i == MAKES_ITSELF ? "p.P nests" : "the result", evaluate(ENDLESS[i], &result));
         CHECK(result.tree == NULL && result.owner == NULL);
         result_free(&result);
     }

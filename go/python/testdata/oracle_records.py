@@ -151,4 +151,17 @@ def value(expression, *a):
     return eval(expression, globals() | {"a": a})
 
 
-__all__ = ["collections", "decimal", "dateutil", "fractions", "multidict", "np", "pd", "pendulum", "pytz", "types", "werkzeug", "xml"]
+__all__ = [
+    "collections",
+    "dateutil",
+    "decimal",
+    "fractions",
+    "multidict",
+    "np",
+    "pd",
+    "pendulum",
+    "pytz",
+    "types",
+    "werkzeug",
+    "xml",
+]
