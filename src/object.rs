@@ -11,9 +11,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::boundary::{Failure, attached, attached_in_call, out};
-use crate::context;
 use crate::error::Error;
 use crate::value::ValueResult;
+use crate::{context, process};
 
 /// A reference to a Python object. Opaque; any thread may use it.
 pub struct Object {
@@ -69,8 +69,8 @@ impl Drop for Kept {
 
 /// Queues a reference that the host gave back.
 pub(crate) fn free(object: *mut ffi::PyObject) {
-    if object.is_null() {
-        return;
+    if object.is_null() || process::is_fork() {
+        return; // in a fork, the queue may be locked by a thread that is not there
     }
     COUNT.fetch_sub(1, Ordering::Relaxed);
     FREED
@@ -112,6 +112,9 @@ pub(crate) fn release_pending_apart(py: Python<'_>) {
 #[cold]
 fn release_freed() {
     ANY_FREED.store(false, Ordering::Relaxed);
+    if process::is_fork() {
+        return; // as in `free`
+    }
     // The lock is not held while Python runs destructors.
     let freed = std::mem::take(&mut *FREED.lock().unwrap_or_else(PoisonError::into_inner));
     for object in freed {

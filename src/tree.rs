@@ -680,7 +680,8 @@ impl<'py> Builder<'_, 'py> {
             .plan
             .expects(node, Kind::Record)
             .then(|| self.plan.fields(node).map(|field| field.0).collect());
-        let answer = helper.call1((object, wants_items, names, self.plan.expects(node, Kind::Dict)))?;
+        let wants_mapping = self.plan.expects(node, Kind::Dict) || self.plan.takes_all(node);
+        let answer = helper.call1((object, wants_items, names, wants_mapping))?;
         // An answer may lead to another one, as that of an enum whose value is an enum does.
         if depth > 2 * MAX_DEPTH {
             return Self::check_depth(depth);

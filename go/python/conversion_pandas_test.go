@@ -128,7 +128,8 @@ func TestPandas(t *testing.T) {
 
 		// A series with labels is a map.
 		gives("pd.Series(['pear', 'fig', 'pear']).value_counts()", map[string]int{"pear": 2, "fig": 1}), gives("pd.Series([1, None], index=['a', 'b'], dtype='Int64')", map[string]*int{"a": pointer(1), "b": nil}), gives("pd.Series([2**53 + 1], index=[7])", map[int]int{7: 1<<53 + 1}),
-		refuses[map[string]int]("pd.Series([1, 2], index=['a', 'a'])", "…pandas.Series with the label 'a' more than once"), refuses[map[string]int]("pd.Series([1, 2])", "…want map[string]int, got array"),
+		gives[any]("pd.Series([1.5], index=['a'])", map[string]any{"a": 1.5}), gives[any]("pd.Series([1.5, 2])", []float64{1.5, 2}), gives("pd.Series([1.5], index=['a'])", []float64{1.5}),
+		refuses[any]("pd.Series([1, 2], index=['a', 'a'])", "…label 'a' more than once"), refuses[map[string]int]("pd.Series([1, 2], index=['a', 'a'])", "…pandas.Series with the label 'a' more than once"), refuses[map[string]int]("pd.Series([1, 2])", "…want map[string]int, got array"),
 
 		// Columns of Arrow are exact, and lack what is missing.
 		gives("pd.Series([2**53 + 1, None], dtype='int64[pyarrow]')", []*int{pointer(1<<53 + 1), nil}), gives("pd.Series([2**53 + 1, None], dtype='int64[pyarrow]')", Masked[int64]{[]int64{1<<53 + 1, 0}, []bool{false, true}}), refuses[[]float64]("pd.Series([1, None], dtype='int64[pyarrow]')", "…int64 array with 1 missing values"), refuses[any]("pd.Series([1, None], dtype='int64[pyarrow]')", "…missing"),

@@ -70,7 +70,7 @@ def _pandas(pandas: Any, value: Any, wants_items: bool, wants_mapping: bool) -> 
         if wants_mapping and _index(pandas, index)[0]:
             if not index.is_unique:
                 return "other", f"pandas.Series with the label {index[index.duplicated()][0]!r} more than once"
-            return "mapping", list(zip(index, value.array, strict=True))
+            return "mapping", dict(zip(index, value.array, strict=True))
         value = value.array
     elif isinstance(value, pandas.Index):
         value = value.array

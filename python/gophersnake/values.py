@@ -60,7 +60,7 @@ def describe(value: Any, wants_items: bool, names: list[str] | None, wants_mappi
         value: what the core does not know itself.
         wants_items: the host expects items, also of an object array or a masked one.
         names: the fields that the host expects, if it expects named ones.
-        wants_mapping: the host expects a mapping.
+        wants_mapping: the host expects a mapping, or all of the object, whatever that is.
     """
     if value is END:
         return "other", _END
