@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 Answer = tuple[Any, ...]
 
